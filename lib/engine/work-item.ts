@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import type { Json, Platform, QueueMessage, QueueName } from "../platform/ports.ts";
+
+/** The kinds that are reconciled. */
+export type Kind = "GitRepository" | "Kustomization" | "Receiver";
+
+/** Which queue carries the work of a kind: rendering kinds are kept apart from light ones (design, decision 3). */
+export const queueOf: Record<Kind, Extract<QueueName, "source" | "apply">> = {
+  GitRepository: "source",
+  Kustomization: "apply",
+  Receiver: "source",
+};
+
+/**
+ * Why an object should be looked at. It decides nothing about correctness: every pass re-reads the object and its source.
+ * It names the state that the sender knows of, so that a reader can wait for it and equal causes fold into one message.
+ */
+export type Cause =
+  /** The API server is about to store this generation or annotation (design, decision 5). */
+  | { type: "admission"; uid: string; generation?: number; requestedAt?: string; deleted?: boolean }
+  /** A managed object was changed by somebody else. */
+  | { type: "drift"; uid: string; by: string; object: string }
+  /** A Receiver accepted a request; `token` is written as `reconcile.fluxcd.io/requestedAt`. */
+  | { type: "webhook"; receiver: string; token: string }
+  /** A source has a new revision. */
+  | { type: "source"; source: string; revision: string }
+  /** An object that this one waits for changed its state. */
+  | { type: "dependency"; object: string; state: string }
+  /** The interval's slot (its number since 1970) has come, or a state was never observed. */
+  | { type: "schedule"; slot: string }
+  /** A delayed second look at unfinished work. */
+  | { type: "again"; state: string };
+
+/** What a delayed look waits for; an item that speaks of an older revision or generation is dropped. */
+export type Continuation = {
+  generation: number;
+  revision?: string;
+  /** Failed attempts in a row before this one: the exponent of the back-off. */
+  attempt?: number;
+  /** What the kind itself carries from look to look. */
+  state?: { [key: string]: Json };
+};
+
+/** Names one object in one cluster and why it should be looked at. The only thing that travels in a work queue. */
+export type WorkItem = {
+  cluster: string;
+  kind: Kind;
+  namespace: string;
+  name: string;
+  cause: Cause;
+  continuation?: Continuation;
+};
+
+/** The message group: one object is worked on by one invocation at a time (design, decision 3). */
+export function groupOf(item: Pick<WorkItem, "cluster" | "kind" | "namespace" | "name">): string {
+  return digest(`${item.cluster}/${item.kind}/${item.namespace}/${item.name}`);
+}
+
+/** A queue message of a work item. Its de-duplication id is the digest of the item: same state to reach, same id. */
+export function formatWorkItem(item: WorkItem): QueueMessage {
+  const body = JSON.stringify(item);
+  return { body, group: groupOf(item), deduplication: digest(body) };
+}
+
+/** Sends work items, each to the queue of its kind. */
+export async function enqueue(platform: Pick<Platform, "queue">, items: WorkItem[]): Promise<void> {
+  const byQueue = new Map<QueueName, QueueMessage[]>();
+  for (const item of items) {
+    const queue = queueOf[item.kind];
+    byQueue.set(queue, [...(byQueue.get(queue) ?? []), formatWorkItem(item)]);
+  }
+  await Promise.all([...byQueue].map(([queue, messages]) => platform.queue.send(queue, messages)));
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
