@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KubernetesObject } from "../api/object.ts";
+import { ApiError } from "../cluster/api-error.ts";
+import type { ClusterClient } from "../cluster/client.ts";
+import { pathOf, requestedAtAnnotation } from "./kinds.ts";
+import type { WorkItem } from "./work-item.ts";
+
+/** An object of one of the engine's kinds as the API server holds it; its CRD's schema has validated spec and status. */
+export type FreshObject = KubernetesObject & { spec?: { [field: string]: unknown }; status?: { [field: string]: unknown } };
+
+/** How long a reader waits in place for a state that an admission call announced; then the schedule finds it. */
+const announcedWithinMilliseconds = 1500;
+
+/**
+ * Reads an object, at least as new as the item's cause says (SN-004): admission calls come before the object is stored.
+ * Undefined where it does not exist or the watch label selector leaves it to another shard (KS-015, SRC-034).
+ */
+export async function readFresh(
+  cluster: ClusterClient,
+  item: WorkItem,
+  labelSelector: string,
+  signal: AbortSignal,
+): Promise<FreshObject | undefined> {
+  const giveUp = Date.now() + announcedWithinMilliseconds;
+  for (let pause = 10; ; pause = Math.min(pause * 2, 200)) {
+    const object = await read(cluster, item, labelSelector);
+    if (showsAnnounced(object, item) || Date.now() + pause > giveUp) return object;
+    await sleep(pause, undefined, { signal });
+  }
+}
+
+async function read(cluster: ClusterClient, item: WorkItem, labelSelector: string): Promise<FreshObject | undefined> {
+  if (labelSelector !== "") {
+    const list = await cluster.request<{ items: FreshObject[] }>({
+      method: "GET",
+      path: pathOf(item.kind, item.namespace),
+      query: { fieldSelector: `metadata.name=${item.name}`, labelSelector },
+    });
+    return list.items[0];
+  }
+  try {
+    return await cluster.request<FreshObject>({ method: "GET", path: pathOf(item.kind, item.namespace, item.name) });
+  } catch (error) {
+    if (error instanceof ApiError && error.statusCode === 404) return undefined;
+    throw error;
+  }
+}
+
+function showsAnnounced(object: FreshObject | undefined, { cause }: WorkItem): boolean {
+  if (cause.type !== "admission") return true;
+  if (cause.deleted === true) return object === undefined || object.metadata.deletionTimestamp !== undefined || isOther(object, cause.uid);
+  if (object === undefined) return false;
+  if (isOther(object, cause.uid)) return true;
+  const requested = object.metadata.annotations?.[requestedAtAnnotation];
+  return (
+    (cause.generation === undefined || (object.metadata.generation ?? 0) >= cause.generation) &&
+    (cause.requestedAt === undefined || requested === cause.requestedAt)
+  );
+}
+
+function isOther(object: KubernetesObject, uid: string): boolean {
+  return uid !== "" && object.metadata.uid !== uid;
+}

@@ -1,0 +1,59 @@
+import type { Kind } from "./work-item.ts";
+
+/** What the engine must know of a kind: where its objects are, whose placeholder owns them, and who writes them. */
+export type KindIdentity = {
+  kind: Kind;
+  /** Group and storage version. */
+  apiVersion: string;
+  plural: string;
+  /** The Flux controller whose placeholder Deployment owns the kind, and the reporter of its events (EV-004). */
+  component: Component;
+  /** Field manager of finalizers and status (KS-004, SRC-031). */
+  fieldManager: string;
+};
+
+/** The Flux controllers whose work Sluice does; each has a placeholder Deployment (design, decision 2). */
+export type Component = "source-controller" | "kustomize-controller" | "notification-controller";
+
+/** The finalizer of every Flux kind. */
+export const finalizer = "finalizers.fluxcd.io";
+
+/** Annotation by which a user, the flux CLI or a Receiver asks for a pass (KS-005, SRC-007). */
+export const requestedAtAnnotation = "reconcile.fluxcd.io/requestedAt";
+
+/** The kinds and their identities. Adding a kind is one line here. */
+export const kinds: Record<Kind, KindIdentity> = {
+  GitRepository: {
+    kind: "GitRepository",
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    plural: "gitrepositories",
+    component: "source-controller",
+    fieldManager: "source-controller",
+  },
+  Kustomization: {
+    kind: "Kustomization",
+    apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+    plural: "kustomizations",
+    component: "kustomize-controller",
+    fieldManager: "gotk-kustomize-controller",
+  },
+  Receiver: {
+    kind: "Receiver",
+    apiVersion: "notification.toolkit.fluxcd.io/v1",
+    plural: "receivers",
+    component: "notification-controller",
+    fieldManager: "gotk-notification-controller",
+  },
+};
+
+/** The kind of that name, or undefined where the engine does not reconcile it. */
+export function kindNamed(name: string): KindIdentity | undefined {
+  return Object.hasOwn(kinds, name) ? kinds[name as Kind] : undefined;
+}
+
+/** The API path of a kind's collection, or of one of its objects. */
+export function pathOf(kind: Kind, namespace?: string, name?: string): string {
+  const { apiVersion, plural } = kinds[kind];
+  const scope = namespace === undefined ? "" : `/namespaces/${namespace}`;
+  return `/apis/${apiVersion}${scope}/${plural}${name === undefined ? "" : `/${name}`}`;
+}

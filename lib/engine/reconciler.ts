@@ -1,0 +1,73 @@
+import type { KubernetesObject, ObjectReference } from "../api/object.ts";
+import type { ClusterClient } from "../cluster/client.ts";
+import type { ArtifactStore, Clock, Logger, RecordStore, SecretReader } from "../platform/ports.ts";
+import type { Settings } from "./settings.ts";
+import type { Cause, Continuation } from "./work-item.ts";
+
+/** Everything a reconciler may use. */
+export type Context = {
+  clusterId: string;
+  /** The home cluster as Sluice itself; `cluster.as(user)` is a tenant. */
+  cluster: ClusterClient;
+  artifacts: ArtifactStore;
+  records: RecordStore;
+  secrets: SecretReader;
+  clock: Clock;
+  log: Logger;
+  /** Ends before the function does. */
+  signal: AbortSignal;
+  /** The flags of the component that owns the kind, as its placeholder states them now. */
+  settings: Settings;
+  /** Where artifacts and webhooks are served: `https://host[:port]`, without trailing slash. */
+  endpoint: string;
+  /** Why the object is looked at; says how fresh a reader must be, never what is right. */
+  cause: Cause;
+  /** Says what the pass is doing; the engine writes it to status if the pass turns out to be a slow one (KS-220, SN-10). */
+  progress(status: Status): void;
+};
+
+/** A status is patched as a whole; fields that are absent from it are removed from the object. */
+export type Status = { [field: string]: unknown };
+
+/** What an object says of itself: a Kubernetes Event and, but for `Trace`, a notification (EV-002). */
+export type EventRecord = {
+  type: "Normal" | "Warning" | "Trace";
+  reason: string;
+  message: string;
+  /** Keys as they are written: prefixed with the API group (EV-005). */
+  metadata?: Record<string, string>;
+};
+
+/** When to look again before the interval: after a fixed time, or backing off with each failure in a row (KS-011). */
+export type Again = { afterSeconds: number; continuation?: Omit<Continuation, "generation"> } | { backOff: true };
+
+/** What the engine has to do next: patch status if it differs, record events, wake those who wait, look again later. */
+export type Outcome<S extends Status = Status> = {
+  status: S;
+  events: EventRecord[];
+  /** This source has an artifact of this revision that its users may not have seen. */
+  produced?: { revision: string };
+  /** These kept the object from going on: it is woken when one of them becomes ready (design, "State"). */
+  waitsFor?: ObjectReference[];
+  again?: Again;
+};
+
+/** Turns an object into an outcome. It never waits, schedules, or touches a queue. */
+export type Reconciler<O extends KubernetesObject = KubernetesObject, S extends Status = Status> = (
+  object: O,
+  context: Context,
+  continuation?: Continuation,
+) => Promise<Outcome<S>>;
+
+/**
+ * Undoes what an object did, before its finalizer goes. `done: false` keeps the finalizer and looks again.
+ * Events are recorded either way.
+ */
+export type Finalizer<O extends KubernetesObject = KubernetesObject> = (
+  object: O,
+  context: Context,
+  continuation?: Continuation,
+) => Promise<{ done: true; events: EventRecord[] } | { done: false; events: EventRecord[]; again: Again; status?: Status }>;
+
+/** The two halves of a kind's life. `parse` checks the shape at the boundary, so that nothing beyond it is cast. */
+export type KindReconciler = { reconcile: Reconciler; finalize: Finalizer };

@@ -1,0 +1,128 @@
+import type { KubernetesObject } from "../api/object.ts";
+import type { ClusterClient } from "../cluster/client.ts";
+import type { Clock, Logger } from "../platform/ports.ts";
+import { parseGoDuration } from "../text/go-duration.ts";
+import type { Component } from "./kinds.ts";
+
+/** The flags of one Flux controller, as far as they change behaviour. Names and defaults are Flux's (KS section 16, DEF-001). */
+export type Settings = {
+  /** Namespace that the controllers would run in. */
+  runtimeNamespace: string;
+  watchAllNamespaces: boolean;
+  /** Label selector of the objects to handle; empty handles all (KS-015, SRC-034). */
+  watchLabelSelector: string;
+  requeueDependencySeconds: number;
+  minRetryDelaySeconds: number;
+  maxRetryDelaySeconds: number;
+  noCrossNamespaceRefs: boolean;
+  noRemoteBases: boolean;
+  defaultServiceAccount: string;
+  overrideManagers: string[];
+  customApplyStageKinds: string[];
+  concurrentSsa: number;
+  artifactRetentionSeconds: number;
+  artifactRetentionRecords: number;
+  featureGates: Record<string, boolean>;
+};
+
+/** One component: whether Sluice does its work in this cluster, and with which flags. */
+export type ComponentSettings = { owned: boolean; settings: Settings };
+
+/** Reads a placeholder's container args: `--flag=value`, `--flag value` or `--flag`; the last one counts, lists add up. */
+export function parseSettings(args: readonly string[], runtimeNamespace: string, log: Logger): Settings {
+  const flags = new Map<string, string[]>();
+  for (let index = 0; index < args.length; index++) {
+    const match = /^--?([a-z0-9-]+)(?:=(.*))?$/s.exec(args[index] ?? "");
+    if (match?.[1] === undefined) continue;
+    const next = args[index + 1];
+    const value = match[2] ?? (next !== undefined && !next.startsWith("-") ? next : "true");
+    flags.set(match[1], [...(flags.get(match[1]) ?? []), value]);
+  }
+  const read = <T>(name: string, fallback: T, parse: (text: string) => T): T => {
+    const text = flags.get(name)?.at(-1);
+    if (text === undefined) return fallback;
+    try {
+      return parse(text);
+    } catch {
+      log.error(`flag --${name} of the placeholder is not valid and its default is used`, { value: text });
+      return fallback;
+    }
+  };
+  const seconds = (name: string, fallback: number) => read(name, fallback, (text) => parseGoDuration(text) / 1000);
+  const text = (name: string) => read(name, "", (value) => value);
+  const list = (name: string) => (flags.get(name) ?? []).flatMap((value) => value.split(",")).filter((value) => value !== "");
+  return {
+    runtimeNamespace,
+    watchAllNamespaces: read("watch-all-namespaces", true, parseBoolean),
+    watchLabelSelector: text("watch-label-selector"),
+    requeueDependencySeconds: seconds("requeue-dependency", 30),
+    minRetryDelaySeconds: seconds("min-retry-delay", 0.75),
+    maxRetryDelaySeconds: seconds("max-retry-delay", 900),
+    noCrossNamespaceRefs: read("no-cross-namespace-refs", false, parseBoolean),
+    noRemoteBases: read("no-remote-bases", false, parseBoolean),
+    defaultServiceAccount: text("default-service-account"),
+    overrideManagers: list("override-manager"),
+    customApplyStageKinds: list("custom-apply-stage-kinds"),
+    concurrentSsa: read("concurrent-ssa", 4, parseCount),
+    artifactRetentionSeconds: seconds("artifact-retention-ttl", 60),
+    artifactRetentionRecords: read("artifact-retention-records", 2, parseCount),
+    featureGates: Object.fromEntries(
+      list("feature-gates").map((gate) => {
+        const [name = "", value = "true"] = gate.split("=", 2);
+        return [name, value === "true"];
+      }),
+    ),
+  };
+}
+
+/**
+ * Who owns a component in this cluster, and its flags, read from the placeholder Deployments (design, decision 2):
+ * zero replicas mean Sluice, more mean an in-cluster controller, and no placeholder that Sluice was not installed.
+ * One LIST, remembered for `freshSeconds`, so that a change of args takes effect without a restart.
+ */
+export function createSettingsReader(options: { clock: Clock; log: Logger; runtimeNamespace: string; freshSeconds: number }) {
+  const known = new Map<string, { at: number; components: Promise<Map<string, ComponentSettings>> }>();
+  return async (clusterId: string, client: ClusterClient, component: Component): Promise<ComponentSettings> => {
+    const now = options.clock.now().getTime();
+    let entry = known.get(clusterId);
+    if (entry === undefined || now - entry.at >= options.freshSeconds * 1000 || now < entry.at) {
+      entry = { at: now, components: readComponents(client, options.runtimeNamespace, options.log) };
+      entry.components.catch(() => known.delete(clusterId));
+      known.set(clusterId, entry);
+    }
+    const found = (await entry.components).get(component);
+    return found ?? { owned: false, settings: parseSettings([], options.runtimeNamespace, options.log) };
+  };
+}
+
+async function readComponents(client: ClusterClient, namespace: string, log: Logger): Promise<Map<string, ComponentSettings>> {
+  const list = await client.request<{ items: Placeholder[] }>({
+    method: "GET",
+    path: `/apis/apps/v1/namespaces/${namespace}/deployments`,
+    query: { labelSelector: "app.kubernetes.io/part-of=flux" },
+  });
+  return new Map(
+    list.items.map((deployment) => [
+      deployment.metadata.name,
+      {
+        owned: deployment.spec?.replicas === 0,
+        settings: parseSettings(deployment.spec?.template?.spec?.containers?.[0]?.args ?? [], namespace, log),
+      },
+    ]),
+  );
+}
+
+type Placeholder = KubernetesObject & {
+  spec?: { replicas?: number; template?: { spec?: { containers?: { args?: string[] }[] } } };
+};
+
+function parseBoolean(text: string): boolean {
+  if (/^(1|t|true)$/i.test(text)) return true;
+  if (/^(0|f|false)$/i.test(text)) return false;
+  throw new Error("not a boolean");
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error("not a count");
+  return Number(text);
+}

@@ -1,0 +1,65 @@
+import type { ObjectReference } from "../api/object.ts";
+import { type Json, RecordConflict, type RecordStore } from "../platform/ports.ts";
+
+/** An object of the engine's own kinds, within one cluster. */
+export type Waiter = { kind: string; namespace: string; name: string };
+
+/**
+ * Who waits for whom (design, "State"): the record of an object that is not ready lists those who found it so.
+ * They register first, then check again, then stop, so that a wake is never lost.
+ */
+export async function registerWaiter(records: RecordStore, clusterId: string, awaited: ObjectReference, waiter: Waiter): Promise<void> {
+  const key = waitingKey(clusterId, awaited);
+  for (;;) {
+    const record = await records.get(key);
+    const waiters = readWaiters(record?.value);
+    if (waiters.some((known) => sameWaiter(known, waiter))) return;
+    try {
+      await records.put(key, [...waiters, waiter], record === undefined ? "absent" : { version: record.version });
+      return;
+    } catch (error) {
+      if (!(error instanceof RecordConflict)) throw error;
+    }
+  }
+}
+
+/**
+ * Hands everyone who waits for an object to `wake`, then clears the list. Waking comes first: if the invocation dies in
+ * between they are woken twice, never not at all.
+ */
+export async function wakeWaiters(
+  records: RecordStore,
+  clusterId: string,
+  awaited: ObjectReference,
+  wake: (waiters: Waiter[]) => Promise<void>,
+): Promise<void> {
+  const key = waitingKey(clusterId, awaited);
+  for (;;) {
+    const record = await records.get(key);
+    if (record === undefined) return;
+    await wake(readWaiters(record.value));
+    try {
+      await records.remove(key, { version: record.version });
+      return;
+    } catch (error) {
+      if (!(error instanceof RecordConflict)) throw error;
+    }
+  }
+}
+
+function waitingKey(clusterId: string, awaited: ObjectReference): string {
+  return `waiting/${clusterId}/${awaited.kind}/${awaited.namespace ?? "_"}/${awaited.name}`;
+}
+
+function readWaiters(value: Json | undefined): Waiter[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((entry) => {
+    if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return [];
+    const { kind, namespace, name } = entry;
+    return typeof kind === "string" && typeof namespace === "string" && typeof name === "string" ? [{ kind, namespace, name }] : [];
+  });
+}
+
+function sameWaiter(a: Waiter, b: Waiter): boolean {
+  return a.kind === b.kind && a.namespace === b.namespace && a.name === b.name;
+}
