@@ -7,7 +7,7 @@ import { usersOfSource } from "./dependents.ts";
 import { recordEvents } from "./events.ts";
 import { type FreshObject, readFresh } from "./fresh.ts";
 import { finalizer, kindNamed, kinds, requestedAtAnnotation } from "./kinds.ts";
-import type { Again, Context, EventRecord, KindReconciler, Outcome, Status } from "./reconciler.ts";
+import type { Again, Context, KindReconciler, Outcome, Status } from "./reconciler.ts";
 import { backOffSeconds } from "./retry.ts";
 import { createSettingsReader, type Settings } from "./settings.ts";
 import { writeFinalizers, writeStatus } from "./status.ts";
@@ -52,11 +52,12 @@ export function createEngine(options: {
     if (!owned) return log.debug(`${identity.component} is not Sluice's here`);
     if (!settings.watchAllNamespaces && item.namespace !== settings.runtimeNamespace) return;
 
-    let fresh = await readFresh(cluster, item, settings.watchLabelSelector, delivery.signal);
+    let fresh: FreshObject | undefined = await readFresh(cluster, item, settings.watchLabelSelector, delivery.signal);
     if (fresh === undefined) return;
     if (isStale(item.continuation, fresh)) return log.debug("a newer generation has overtaken this look");
 
     let progress: Status | undefined;
+    let latest: FreshObject = fresh;
     const pass: Pass = { item, delivery, cluster, settings, reconciler };
     const context: Context = {
       clusterId: item.cluster,
@@ -73,27 +74,29 @@ export function createEngine(options: {
       progress: (status) => {
         progress = status;
       },
+      announce: async (status) => {
+        const { object } = await writeStatus(cluster, item.kind, latest, (current) => merged(current, status));
+        latest = object;
+      },
     };
 
     if (fresh.metadata.deletionTimestamp !== undefined) return finalize(pass, fresh, context);
     if (!(fresh.metadata.finalizers ?? []).includes(finalizer)) {
       const added = [...(fresh.metadata.finalizers ?? []), finalizer];
-      fresh = asFresh(await writeFinalizers(cluster, item.kind, fresh, added));
+      fresh = await writeFinalizers(cluster, item.kind, fresh, added);
     }
     if (fresh.spec?.suspend === true) return acknowledge(pass, fresh);
 
-    const object = fresh;
+    latest = fresh;
     const slow = setTimeout(() => {
       const status = progress;
       if (status === undefined) return;
-      writeStatus(cluster, item.kind, object, (current) => merged(current, status)).catch((error: unknown) =>
-        log.warn("the progress of a slow pass could not be written", { error: String(error) }),
-      );
+      context.announce(status).catch((error: unknown) => log.warn("the progress of a slow pass could not be written", { error: String(error) }));
     }, slowPassMilliseconds);
     try {
-      const outcome = await reconciler.reconcile(object, context, item.continuation);
+      const outcome = await reconciler.reconcile(latest, context, item.continuation);
       clearTimeout(slow);
-      await settle(pass, object, outcome);
+      await settle(pass, latest, outcome);
     } finally {
       clearTimeout(slow);
     }
@@ -218,8 +221,3 @@ function merged(latest: KubernetesObject, wanted: Status): Status {
   return { ...wanted, conditions: [...own, ...foreign] };
 }
 
-function asFresh(object: KubernetesObject): FreshObject {
-  return object as FreshObject;
-}
-
-export type { EventRecord };

@@ -24,6 +24,8 @@ export type Context = {
   cause: Cause;
   /** Says what the pass is doing; the engine writes it to status if the pass turns out to be a slow one (KS-220, SN-10). */
   progress(status: Status): void;
+  /** Writes a status that users must be able to see before the work starts (SRC-008, SRC-009). */
+  announce(status: Status): Promise<void>;
 };
 
 /** A status is patched as a whole; fields that are absent from it are removed from the object. */
@@ -69,5 +71,11 @@ export type Finalizer<O extends KubernetesObject = KubernetesObject> = (
   continuation?: Continuation,
 ) => Promise<{ done: true; events: EventRecord[] } | { done: false; events: EventRecord[]; again: Again; status?: Status }>;
 
-/** The two halves of a kind's life. `parse` checks the shape at the boundary, so that nothing beyond it is cast. */
-export type KindReconciler = { reconcile: Reconciler; finalize: Finalizer };
+/**
+ * The two halves of a kind's life. Methods, so that a reconciler of one kind fits: the engine hands it only objects of that
+ * kind, whose shape the CRD's schema has validated.
+ */
+export type KindReconciler = {
+  reconcile(object: KubernetesObject, context: Context, continuation?: Continuation): Promise<Outcome>;
+  finalize(object: KubernetesObject, context: Context, continuation?: Continuation): ReturnType<Finalizer>;
+};

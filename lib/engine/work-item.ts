@@ -75,3 +75,27 @@ export async function enqueue(platform: Pick<Platform, "queue">, items: WorkItem
 function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
+
+/** Reads a queue message. Throws for one that no version of Sluice could have written: it ends in the dead-letter queue. */
+export function parseWorkItem(body: string): WorkItem {
+  const value: unknown = JSON.parse(body);
+  if (!isWorkItem(value)) throw new Error("the message is not a work item");
+  return value;
+}
+
+function isWorkItem(value: unknown): value is WorkItem {
+  if (typeof value !== "object" || value === null) return false;
+  const item = value as { [field: string]: unknown };
+  const named = [item.cluster, item.namespace, item.name].every((part) => typeof part === "string" && /^[a-zA-Z0-9._-]{1,253}$/.test(part));
+  const cause = item.cause;
+  const continuation = item.continuation;
+  return (
+    named &&
+    typeof item.kind === "string" &&
+    Object.hasOwn(queueOf, item.kind) &&
+    typeof cause === "object" &&
+    cause !== null &&
+    "type" in cause &&
+    (continuation === undefined || (typeof continuation === "object" && continuation !== null && "generation" in continuation))
+  );
+}

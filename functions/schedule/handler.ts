@@ -1,0 +1,12 @@
+import { createClusterConnections } from "../../lib/engine/clusters.ts";
+import { runSchedule } from "../../lib/engine/schedule.ts";
+import { createAwsPlatform } from "../../lib/platform/aws/platform.ts";
+import { connectCluster } from "../connect.ts";
+
+const platform = createAwsPlatform(process.env);
+const connect = createClusterConnections(platform.clusters, connectCluster);
+
+/** Each minute: enqueues what is due, in every cluster. The event's time names the minute, so that a repeated event repeats nothing. */
+export async function handler(event: { time: string }): Promise<void> {
+  await runSchedule(platform, connect, new Date(event.time));
+}

@@ -1,0 +1,145 @@
+import { ApiError } from "../cluster/api-error.ts";
+import type { ClusterClient } from "../cluster/client.ts";
+import type { Platform } from "../platform/ports.ts";
+import { parseGoDuration } from "../text/go-duration.ts";
+import type { ClusterConnections } from "./clusters.ts";
+import { dueWithin, type Scheduled } from "./due.ts";
+import type { FreshObject } from "./fresh.ts";
+import { kinds, pathOf, requestedAtAnnotation } from "./kinds.ts";
+import { enqueue, formatWorkItem, type Kind, queueOf, type WorkItem } from "./work-item.ts";
+
+/**
+ * Enqueues what is due within the minute of `time`, in every cluster (design, decision 6). A cluster that does not answer
+ * is left to the next minute and disturbs no other.
+ */
+export async function runSchedule(platform: Platform, connect: ClusterConnections, time: Date): Promise<void> {
+  const start = Math.floor(time.getTime() / 60_000) * 60_000;
+  const clusterIds = await platform.clusters.list();
+  await Promise.all(
+    clusterIds.map(async (clusterId) => {
+      try {
+        const cluster = await connect(clusterId);
+        await Promise.all(Object.values(kinds).map(({ kind }) => scheduleKind(platform, cluster, clusterId, kind, start)));
+      } catch (error) {
+        platform.log.error("a cluster could not be scheduled", { cluster: clusterId, error: String(error) });
+      }
+    }),
+  );
+}
+
+async function scheduleKind(platform: Platform, cluster: ClusterClient, clusterId: string, kind: Kind, start: number): Promise<void> {
+  const now: WorkItem[] = [];
+  const later: { item: WorkItem; seconds: number }[] = [];
+  for (const object of await listScheduled(cluster, kind)) {
+    for (const { afterSeconds, slot } of dueWithin(object, start)) {
+      const item: WorkItem = { cluster: clusterId, kind, namespace: object.namespace, name: object.name, cause: { type: "schedule", slot: `${object.uid}/${slot}` } };
+      if (afterSeconds < 1) now.push(item);
+      else later.push({ item, seconds: afterSeconds });
+    }
+  }
+  await enqueue(platform, now);
+  await Promise.all(later.map(({ item, seconds }) => platform.queue.sendLater(queueOf[kind], formatWorkItem(item), seconds)));
+}
+
+type Table = {
+  kind: string;
+  columnDefinitions: { name: string }[];
+  rows?: { cells: unknown[] }[];
+  metadata: { continue?: string };
+};
+
+/** What the schedule needs of every object of a kind: from printer columns alone where the CRD has them, else from the objects. */
+export async function listScheduled(cluster: ClusterClient, kind: Kind): Promise<Scheduled[]> {
+  const objects: Scheduled[] = [];
+  let token: string | undefined;
+  do {
+    const table = await listTable(cluster, kind, token);
+    if (table === undefined) return objects;
+    const column = columnsOf(table);
+    if (column === undefined) return listWhole(cluster, kind);
+    for (const { cells } of table.rows ?? []) {
+      const cell = (name: string) => textOf(cells[column.get(name) ?? -1]);
+      objects.push(fromText(cell));
+    }
+    token = table.metadata.continue === "" ? undefined : table.metadata.continue;
+  } while (token !== undefined);
+  return objects;
+}
+
+async function listTable(cluster: ClusterClient, kind: Kind, token: string | undefined): Promise<Table | undefined> {
+  try {
+    return await cluster.request<Table>({
+      method: "GET",
+      path: pathOf(kind),
+      accept: "application/json;as=Table;g=meta.k8s.io;v=v1",
+      query: { includeObject: "None", limit: 5000, continue: token },
+    });
+  } catch (error) {
+    if (error instanceof ApiError && error.statusCode === 404) return undefined;
+    throw error;
+  }
+}
+
+/** The columns that `lib/api` gives its CRDs for the schedule; Flux's own CRDs lack them. */
+const scheduleColumns = ["Namespace", "UID", "Generation", "Interval", "Observed", "Requested", "Handled", "Suspend", "Deleted"];
+
+function columnsOf(table: Table): Map<string, number> | undefined {
+  const columns = new Map(table.columnDefinitions.map(({ name }, index) => [name, index]));
+  return scheduleColumns.every((name) => columns.has(name)) ? columns : undefined;
+}
+
+function fromText(cell: (name: string) => string | undefined): Scheduled {
+  const interval = duration(cell("Interval"));
+  return {
+    namespace: cell("Namespace") ?? "",
+    name: cell("Name") ?? "",
+    uid: cell("UID") ?? "",
+    generation: Number(cell("Generation") ?? 0),
+    observedGeneration: Number(cell("Observed") ?? -1),
+    interval,
+    retryInterval: duration(cell("Retry")) || interval,
+    ready: cell("Ready") === "True",
+    stalled: cell("Stalled") === "True",
+    suspended: cell("Suspend") === "true",
+    deleting: cell("Deleted") !== undefined,
+    requestedAt: cell("Requested"),
+    handledAt: cell("Handled"),
+  };
+}
+
+type Conditions = { type: string; status: string }[];
+
+async function listWhole(cluster: ClusterClient, kind: Kind): Promise<Scheduled[]> {
+  const list = await cluster.request<{ items: FreshObject[] }>({ method: "GET", path: pathOf(kind) });
+  return list.items.map(({ metadata, spec, status }) => {
+    const conditions = (status?.conditions ?? []) as Conditions;
+    const isTrue = (type: string) => conditions.some((condition) => condition.type === type && condition.status === "True");
+    const interval = duration(textOf(spec?.interval));
+    return {
+      namespace: metadata.namespace ?? "",
+      name: metadata.name,
+      uid: metadata.uid ?? "",
+      generation: metadata.generation ?? 0,
+      observedGeneration: Number(status?.observedGeneration ?? -1),
+      interval,
+      retryInterval: duration(textOf(spec?.retryInterval)) || interval,
+      ready: isTrue("Ready"),
+      stalled: isTrue("Stalled"),
+      suspended: spec?.suspend === true,
+      deleting: metadata.deletionTimestamp !== undefined,
+      requestedAt: metadata.annotations?.[requestedAtAnnotation],
+      handledAt: textOf(status?.lastHandledReconcileAt),
+    };
+  });
+}
+
+/** A cell's text; the API server prints an absent value as null, an empty string or `<none>`. */
+function textOf(cell: unknown): string | undefined {
+  if (cell === null || cell === undefined || cell === "" || cell === "<none>" || cell === "<unknown>") return undefined;
+  return String(cell);
+}
+
+/** Milliseconds; 0 for none. A Receiver without interval is looked at every ten minutes by its schema's default. */
+function duration(text: string | undefined): number {
+  return text === undefined ? 0 : parseGoDuration(text);
+}

@@ -1,0 +1,58 @@
+import type { Kustomization } from "../../api/kustomization.ts";
+import type { ObjectReference } from "../../api/object.ts";
+import { ApiError } from "../../cluster/api-error.ts";
+import type { Context } from "../../engine/reconciler.ts";
+import { Halt } from "./halt.ts";
+import type { Source } from "./source.ts";
+
+const apiVersion = "kustomize.toolkit.fluxcd.io/v1";
+
+/**
+ * Checks `spec.dependsOn` (KS-040, KS-041): each dependency exists, has observed its generation, is Ready, and has applied
+ * the same revision where it uses the same source. Throws a Halt that waits for the first one that is not.
+ */
+export async function checkDependencies(object: Kustomization, source: Source, context: Context): Promise<void> {
+  for (const dependency of object.spec.dependsOn ?? []) {
+    const namespace = dependency.namespace ?? object.metadata.namespace ?? "";
+    const reference: ObjectReference = { apiVersion, kind: "Kustomization", namespace, name: dependency.name };
+    const problem = await problemOf(reference, source, context);
+    if (problem === undefined) continue;
+    throw new Halt({
+      reason: "DependencyNotReady",
+      message: `dependency '${namespace}/${dependency.name}' ${problem}`,
+      event: {
+        type: "Normal",
+        message: `Dependencies do not meet ready condition, retrying in ${context.settings.requeueDependencySeconds}s`,
+      },
+      retry: "dependency",
+      waitsFor: [reference],
+      started: false,
+    });
+  }
+}
+
+async function problemOf(reference: ObjectReference, source: Source, context: Context): Promise<string | undefined> {
+  const dependency = await read(reference, context);
+  if (typeof dependency === "string") return `not found: ${dependency}`;
+  const { status, spec, metadata } = dependency;
+  const conditions = status?.conditions ?? [];
+  const ready = conditions.some(({ type, status: value }) => type === "Ready" && value === "True");
+  if (conditions.length === 0 || status?.observedGeneration !== metadata.generation || !ready) return "is not ready";
+  const sameSource =
+    spec.sourceRef.kind === source.kind &&
+    spec.sourceRef.name === source.name &&
+    (spec.sourceRef.namespace ?? metadata.namespace) === source.namespace;
+  return sameSource && status?.lastAppliedRevision !== source.artifact.revision ? "revision is not up to date" : undefined;
+}
+
+async function read(reference: ObjectReference, context: Context): Promise<Kustomization | string> {
+  try {
+    return await context.cluster.request<Kustomization>({
+      method: "GET",
+      path: `/apis/${apiVersion}/namespaces/${reference.namespace}/kustomizations/${reference.name}`,
+    });
+  } catch (error) {
+    if (error instanceof ApiError && error.statusCode === 404) return error.message;
+    throw error;
+  }
+}

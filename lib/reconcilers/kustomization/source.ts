@@ -1,0 +1,88 @@
+import { createHash } from "node:crypto";
+import type { Artifact } from "../../api/artifact.ts";
+import type { Kustomization } from "../../api/kustomization.ts";
+import type { KubernetesObject } from "../../api/object.ts";
+import { ApiError } from "../../cluster/api-error.ts";
+import type { Context } from "../../engine/reconciler.ts";
+import { download } from "../../platform/http.ts";
+import { keyOfArtifactUrl } from "../artifact-storage.ts";
+import { failure, Halt } from "./halt.ts";
+
+/** Where the sources of Kustomizations live (KS-002). */
+const sourcePaths: Record<string, string> = {
+  GitRepository: "/apis/source.toolkit.fluxcd.io/v1/namespaces/%/gitrepositories/",
+  OCIRepository: "/apis/source.toolkit.fluxcd.io/v1/namespaces/%/ocirepositories/",
+  Bucket: "/apis/source.toolkit.fluxcd.io/v1/namespaces/%/buckets/",
+  ExternalArtifact: "/apis/source.toolkit.fluxcd.io/v1/namespaces/%/externalartifacts/",
+};
+
+/** Artifacts of this size and more are refused: they would not fit into the memory of a function. */
+const artifactSizeLimit = 512 * 1024 * 1024;
+
+/** The source of a Kustomization, with the artifact that it offers now. */
+export type Source = { kind: string; namespace: string; name: string; artifact: Artifact; originRevision: string | undefined };
+
+/** Reads the source and its artifact: KS-020 to KS-024, KS-029. Throws a Halt where there is none to work with. */
+export async function findSource(object: Kustomization, context: Context): Promise<Source> {
+  const { kind, name } = object.spec.sourceRef;
+  const ownNamespace = object.metadata.namespace ?? "";
+  const namespace = object.spec.sourceRef.namespace ?? ownNamespace;
+  if (context.settings.noCrossNamespaceRefs && namespace !== ownNamespace) {
+    throw denied(`can't access '${kind}/${namespace}/${name}', cross-namespace references have been blocked`);
+  }
+  if (kind === "ExternalArtifact" && context.settings.featureGates.ExternalArtifact !== true) {
+    throw denied(`can't access '${kind}/${namespace}/${name}', ExternalArtifact feature gate is disabled`);
+  }
+  const artifact = (await readSource(context, kind, namespace, name)).status?.artifact;
+  const retry = context.settings.requeueDependencySeconds;
+  if (artifact === undefined) {
+    throw new Halt({ reason: "ArtifactFailed", message: `Source artifact not found, retrying in ${retry}s`, retry: "dependency", started: false });
+  }
+  return { kind, namespace, name, artifact, originRevision: artifact.metadata?.["org.opencontainers.image.revision"] };
+}
+
+type SourceObject = KubernetesObject & { status?: { artifact?: Artifact } };
+
+async function readSource(context: Context, kind: string, namespace: string, name: string): Promise<SourceObject> {
+  const path = sourcePaths[kind];
+  if (path === undefined) throw denied(`source kind '${kind}' is not supported`);
+  try {
+    return await context.cluster.request<SourceObject>({ method: "GET", path: path.replace("%", namespace) + name });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.statusCode !== 404) throw error;
+    throw new Halt({ reason: "ArtifactFailed", message: error.message, retry: "interval", started: false, cause: error });
+  }
+}
+
+function denied(message: string): Halt {
+  return new Halt({ reason: "AccessDenied", message, event: { type: "Warning", message }, retry: "terminal", started: false });
+}
+
+/**
+ * The bytes of an artifact, their digest checked (KS-025, KS-026): from the store where Sluice keeps it, else from the
+ * address that an in-cluster source-controller gave, over HTTP.
+ */
+export async function fetchArtifact(artifact: Artifact, context: Context): Promise<Uint8Array> {
+  const key = keyOfArtifactUrl(context.endpoint, artifact.url);
+  const bytes = key === undefined ? await downloadArtifact(artifact.url, context) : await context.artifacts.get(key);
+  if (bytes === undefined) {
+    const message = `Source is not ready, artifact not found, retrying in ${context.settings.requeueDependencySeconds}s`;
+    throw new Halt({ reason: "ArtifactFailed", message, retry: "dependency", started: true });
+  }
+  const [algorithm = "sha256", expected = ""] = artifact.digest.includes(":") ? artifact.digest.split(":", 2) : ["sha256", artifact.digest];
+  if (!["sha256", "sha384", "sha512"].includes(algorithm)) {
+    throw failure("ArtifactFailed", `failed to verify archive: digest algorithm '${algorithm}' is not available`);
+  }
+  if (createHash(algorithm).update(bytes).digest("hex") !== expected) {
+    throw failure("ArtifactFailed", `failed to verify archive: computed digest doesn't match provided '${artifact.digest}'`);
+  }
+  return bytes;
+}
+
+async function downloadArtifact(url: string, context: Context): Promise<Uint8Array | undefined> {
+  try {
+    return await download(url, { limit: artifactSizeLimit, signal: context.signal, redirects: 3 });
+  } catch (error) {
+    throw failure("ArtifactFailed", `failed to download archive: ${error instanceof Error ? error.message : String(error)}`, error);
+  }
+}
