@@ -81,7 +81,7 @@ function inheritedEnvironment(): Record<string, string> {
 }
 
 function watch(pid: number, scratch: string | undefined): () => void {
-  const script = 'read -r _; kill -KILL -- "-$1"; if [ -n "$2" ]; then rm -rf -- "$2"; fi';
+  const script = 'read -r _; kill -s KILL -- "-$1"; if [ -n "$2" ]; then rm -rf -- "$2"; fi';
   const watchdog = spawn("/bin/sh", ["-c", script, "sh", String(pid), scratch ?? ""], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
