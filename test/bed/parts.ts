@@ -1,0 +1,30 @@
+import { join } from "node:path";
+import { controlPlaneBinaries } from "./control-plane/binaries.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane/control-plane.ts";
+
+/** What every test of one run shares. `value` crosses process borders as JSON. */
+export type Part<T> = {
+  /** Called once before the first test, for what takes minutes on a new machine: builds, downloads. */
+  prepare?(log: (line: string) => void): Promise<unknown>;
+  /** Called when the first test asks for the part. `directory` is its own, and is removed at the end of the run. */
+  start(directory: string, log: (line: string) => void): Promise<{ value: T; stop(): Promise<void> }>;
+};
+
+/** The control plane as tests see it: all of it but the means to stop it. */
+export type BedCluster = Omit<ControlPlane, "stop">;
+
+const cluster: Part<BedCluster> = {
+  prepare: controlPlaneBinaries,
+  start: async (directory, log) => {
+    const { stop, ...value } = await startControlPlane({ directory, log, auditLog: join(directory, "audit.log") });
+    return { value, stop };
+  },
+};
+
+/** The shared parts of the bed by the name under which `bed.ts` asks for them. */
+export const parts = { cluster } satisfies Record<string, Part<unknown>>;
+
+/** What a part gives to tests. */
+export type PartValues = {
+  [Name in keyof typeof parts]: (typeof parts)[Name] extends Part<infer Value> ? Value : never;
+};
