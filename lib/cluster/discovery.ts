@@ -1,0 +1,166 @@
+import type { KubernetesObject, ObjectReference } from "../api/object.ts";
+import type { ClusterClient } from "./client.ts";
+import { knownResource } from "./known-resources.ts";
+
+/** How an API server serves one kind: its name in paths, and whether its objects live in namespaces. */
+export type Resource = { apiVersion: string; kind: string; plural: string; namespaced: boolean };
+
+/** The API server serves no such kind. The message is the one of apimachinery's NoKindMatchError. */
+export class NoKindMatch extends Error {
+  constructor(apiVersion: string, kind: string) {
+    super(`no matches for kind "${kind}" in version "${apiVersion}"`);
+    this.name = "NoKindMatch";
+  }
+}
+
+/** What was learnt of one API server, shared by every identity that talks to it. */
+type Discovery = { resources: Map<string, Resource>; preferred: Map<string, string>; readAt: number };
+
+const discoveries = new WeakMap<ClusterClient, Discovery>();
+
+/** How long what was discovered is believed, in milliseconds: definitions come and go seldom, and a miss asks again anyway. */
+const believedMilliseconds = 10 * 60_000;
+/** How soon a miss may ask again, in milliseconds: an unknown kind in every pass must not become a flood. */
+const againMilliseconds = 200;
+
+function discoveryOf(client: ClusterClient): Discovery {
+  const known = discoveries.get(client);
+  if (known !== undefined) return known;
+  const fresh: Discovery = { resources: new Map(), preferred: new Map(), readAt: Number.NEGATIVE_INFINITY };
+  discoveries.set(client, fresh);
+  return fresh;
+}
+
+/** Lets `other`, the same API server under another identity, use what `client` discovers. Returns `other`. */
+export function shareDiscovery(client: ClusterClient, other: ClusterClient): ClusterClient {
+  discoveries.set(other, discoveryOf(client));
+  return other;
+}
+
+/**
+ * How the API server serves a kind. The kinds of Kubernetes itself need no request; others are read from aggregated discovery
+ * once, and again on a miss (KS-134). Throws NoKindMatch, and ApiError where discovery itself is refused.
+ */
+export async function resourceOf(
+  client: ClusterClient,
+  { apiVersion, kind }: { apiVersion: string; kind: string },
+  signal?: AbortSignal,
+): Promise<Resource> {
+  const known = knownResource(apiVersion, kind);
+  if (known !== undefined) return known;
+  const discovery = discoveryOf(client);
+  const key = `${apiVersion} ${kind}`;
+  const age = Date.now() - discovery.readAt;
+  const found = age < believedMilliseconds ? discovery.resources.get(key) : undefined;
+  if (found !== undefined) return found;
+  if (age > againMilliseconds) await discover(client, discovery, signal);
+  const resource = discovery.resources.get(key);
+  if (resource === undefined) throw new NoKindMatch(apiVersion, kind);
+  return resource;
+}
+
+/** The apiVersion in which the API server prefers to serve a kind of a group, or undefined where it serves none. */
+export async function preferredVersionOf(
+  client: ClusterClient,
+  { group, kind }: { group: string; kind: string },
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const discovery = discoveryOf(client);
+  const key = `${group} ${kind}`;
+  if (!discovery.preferred.has(key) && Date.now() - discovery.readAt > againMilliseconds)
+    await discover(client, discovery, signal);
+  return discovery.preferred.get(key);
+}
+
+/** The path of one object; without its name where that is empty, which is the path of its collection. */
+export function pathOf(
+  resource: Resource,
+  { namespace, name }: { namespace?: string | undefined; name: string },
+): string {
+  const version = resource.apiVersion.includes("/") ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
+  const scope =
+    resource.namespaced && namespace !== undefined && namespace !== ""
+      ? `/namespaces/${encodeURIComponent(namespace)}`
+      : "";
+  return `${version}${scope}/${resource.plural}${name === "" ? "" : `/${encodeURIComponent(name)}`}`;
+}
+
+/** The path under which the API server serves an object. Throws NoKindMatch where it serves no such kind. */
+export async function resourcePath(client: ClusterClient, object: KubernetesObject | ObjectReference): Promise<string> {
+  const { namespace, name } =
+    "metadata" in object && typeof object.metadata === "object"
+      ? (object as KubernetesObject).metadata
+      : (object as ObjectReference);
+  return pathOf(await resourceOf(client, object), { namespace, name });
+}
+
+/**
+ * Learns from a CustomResourceDefinition that was just applied what discovery will say of it in a moment (KS-134), so that
+ * its objects need neither a wait nor a request. Anything else is ignored.
+ */
+export function learnDefinition(client: ClusterClient, definition: KubernetesObject): void {
+  const spec = definition.spec;
+  if (definition.kind !== "CustomResourceDefinition" || !isRecord(spec) || !isRecord(spec.names)) return;
+  const { kind, plural } = spec.names;
+  if (
+    typeof spec.group !== "string" ||
+    typeof kind !== "string" ||
+    typeof plural !== "string" ||
+    !Array.isArray(spec.versions)
+  )
+    return;
+  const { resources } = discoveryOf(client);
+  for (const version of spec.versions) {
+    if (!isRecord(version) || typeof version.name !== "string") continue;
+    const apiVersion = `${spec.group}/${version.name}`;
+    if (version.served === false) resources.delete(`${apiVersion} ${kind}`);
+    else resources.set(`${apiVersion} ${kind}`, { apiVersion, kind, plural, namespaced: spec.scope === "Namespaced" });
+  }
+}
+
+const aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+
+async function discover(client: ClusterClient, discovery: Discovery, signal: AbortSignal | undefined): Promise<void> {
+  const read = (path: string) =>
+    client.request<unknown>({ method: "GET", path, accept: aggregated, ...(signal === undefined ? {} : { signal }) });
+  const lists = await Promise.all([read("/api"), read("/apis")]);
+  discovery.resources.clear();
+  discovery.preferred.clear();
+  for (const list of lists) {
+    for (const group of itemsOf(list)) learnGroup(discovery, group);
+  }
+  discovery.readAt = Date.now();
+}
+
+/** An APIGroupDiscovery: its versions are in order of preference. */
+function learnGroup({ resources, preferred }: Discovery, group: Record<string, unknown>): void {
+  const name = isRecord(group.metadata) && typeof group.metadata.name === "string" ? group.metadata.name : "";
+  for (const version of recordsOf(group.versions)) {
+    if (typeof version.version !== "string") continue;
+    const apiVersion = name === "" ? version.version : `${name}/${version.version}`;
+    for (const { resource, responseKind, scope } of recordsOf(version.resources)) {
+      const kind = isRecord(responseKind) ? responseKind.kind : undefined;
+      if (typeof resource !== "string" || typeof kind !== "string") continue;
+      resources.set(`${apiVersion} ${kind}`, {
+        apiVersion,
+        kind,
+        plural: resource,
+        namespaced: scope === "Namespaced",
+      });
+      const key = `${name} ${kind}`;
+      if (!preferred.has(key)) preferred.set(key, apiVersion);
+    }
+  }
+}
+
+function itemsOf(list: unknown): Record<string, unknown>[] {
+  return isRecord(list) ? recordsOf(list.items) : [];
+}
+
+function recordsOf(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.filter(isRecord) : [];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

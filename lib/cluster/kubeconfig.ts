@@ -1,0 +1,72 @@
+import { readFileSync } from "node:fs";
+import { parseYamlDocuments } from "../text/yaml.ts";
+
+/** How an API server is reached: TLS material is PEM. */
+export type Server = {
+  url: string;
+  certificateAuthority?: string;
+  clientCertificate?: string;
+  clientKey?: string;
+  token?: string;
+  basic?: { username: string; password: string };
+  serverName?: string;
+};
+
+type Fields = { [field: string]: unknown };
+
+/**
+ * Reads one context of a kubeconfig. Inline material is always used; paths of files are read only in a `trusted` one, the
+ * operator's own, since a tenant's could name any file of this machine (KS-212). Plug-ins that run programs are refused.
+ * Throws a sentence for what is missing.
+ */
+export function parseKubeconfig(text: string, options: { context?: string; trusted?: boolean }): Server {
+  const config = fields(parseYamlDocuments(text)[0]);
+  const contextName = options.context ?? string(config["current-context"]);
+  const context = named(config.contexts, contextName, "context");
+  const cluster = named(config.clusters, string(context.cluster), "cluster");
+  const user = string(context.user) === undefined ? {} : named(config.users, string(context.user), "user");
+  const url = string(cluster.server);
+  if (url === undefined) throw new Error(`the kubeconfig's cluster '${string(context.cluster)}' has no server`);
+  if (user.exec !== undefined)
+    throw new Error(
+      "the kubeconfig runs a program for its credentials, which is not supported: give it a token or a client certificate",
+    );
+  const material = (inline: string, file: string, source: Fields) => {
+    const data = string(source[inline]);
+    if (data !== undefined) return Buffer.from(data, "base64").toString("utf8");
+    const path = string(source[file]);
+    return path === undefined || options.trusted !== true ? undefined : readFileSync(path, "utf8");
+  };
+  const tokenFile = string(user.tokenFile);
+  const username = string(user.username);
+  return defined({
+    url: url.replace(/\/+$/, ""),
+    certificateAuthority: material("certificate-authority-data", "certificate-authority", cluster),
+    clientCertificate: material("client-certificate-data", "client-certificate", user),
+    clientKey: material("client-key-data", "client-key", user),
+    token:
+      string(user.token) ??
+      (tokenFile !== undefined && options.trusted === true ? readFileSync(tokenFile, "utf8").trim() : undefined),
+    basic: username === undefined ? undefined : { username, password: string(user.password) ?? "" },
+    serverName: string(cluster["tls-server-name"]),
+  });
+}
+
+function named(list: unknown, name: string | undefined, what: string): Fields {
+  const entries = Array.isArray(list) ? list.map(fields) : [];
+  const found = entries.find((entry) => entry.name === name);
+  if (name === undefined || found === undefined) throw new Error(`the kubeconfig has no ${what} '${name ?? ""}'`);
+  return fields(found[what]);
+}
+
+function fields(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function string(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function defined(server: { [Field in keyof Server]: Server[Field] | undefined } & { url: string }): Server {
+  return Object.fromEntries(Object.entries(server).filter(([, value]) => value !== undefined)) as Server;
+}
