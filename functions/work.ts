@@ -3,18 +3,33 @@ import { createEngine } from "../lib/engine/engine.ts";
 import type { KindReconciler } from "../lib/engine/reconciler.ts";
 import { type Kind, parseWorkItem } from "../lib/engine/work-item.ts";
 import { createAwsPlatform } from "../lib/platform/aws/platform.ts";
-import { consumeQueueEvent, type InvocationContext, type QueueAnswer, type QueueEvent } from "../lib/platform/aws/queue-event.ts";
+import {
+  consumeQueueEvent,
+  type InvocationContext,
+  type QueueAnswer,
+  type QueueEvent,
+} from "../lib/platform/aws/queue-event.ts";
 import { connectCluster } from "./connect.ts";
 
 /** The Lambda handler of a work queue: the engine with the kinds that this function reconciles. */
-export function workHandler(reconcilers: Partial<Record<Kind, KindReconciler>>): (event: QueueEvent, context: InvocationContext) => Promise<QueueAnswer> {
+export function workHandler(
+  reconcilers: Partial<Record<Kind, KindReconciler>>,
+): (event: QueueEvent, context: InvocationContext) => Promise<QueueAnswer> {
   const platform = createAwsPlatform(process.env);
-  const engine = createEngine({ platform, connect: createClusterConnections(platform.clusters, connectCluster), reconcilers });
+  const engine = createEngine({
+    platform,
+    connect: createClusterConnections(platform.clusters, connectCluster),
+    reconcilers,
+  });
   return (event, context) =>
     consumeQueueEvent(
       event,
       context,
       (body, delivery) => engine.process(parseWorkItem(body), delivery),
-      (error, body) => platform.log.error("a work item failed and is delivered again", { error: String(error), item: body.slice(0, 1000) }),
+      (error, body) =>
+        platform.log.error("a work item failed and is delivered again", {
+          error: String(error),
+          item: body.slice(0, 1000),
+        }),
     );
 }

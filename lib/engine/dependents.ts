@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../api/object.ts";
-import type { ClusterClient } from "../cluster/client.ts";
 import { ApiError } from "../cluster/api-error.ts";
+import type { ClusterClient } from "../cluster/client.ts";
 import { pathOf } from "./kinds.ts";
 import type { Kind, WorkItem } from "./work-item.ts";
 
@@ -8,7 +8,11 @@ import type { Kind, WorkItem } from "./work-item.ts";
 const sourceUsers: Kind[] = ["Kustomization"];
 
 type SourceUser = KubernetesObject & {
-  spec?: { sourceRef?: { kind?: string; name?: string; namespace?: string }; dependsOn?: { name: string; namespace?: string }[]; suspend?: boolean };
+  spec?: {
+    sourceRef?: { kind?: string; name?: string; namespace?: string };
+    dependsOn?: { name: string; namespace?: string }[];
+    suspend?: boolean;
+  };
   status?: { lastAttemptedRevision?: string; conditions?: { type: string; status: string }[] };
 };
 
@@ -26,7 +30,9 @@ export async function usersOfSource(
   return lists.flatMap((users, index) => {
     const kind = sourceUsers[index];
     if (kind === undefined) return [];
-    const interested = users.filter((user) => uses(user, source) && !hasAttempted(user, revision) && user.spec?.suspend !== true);
+    const interested = users.filter(
+      (user) => uses(user, source) && !hasAttempted(user, revision) && user.spec?.suspend !== true,
+    );
     return inDependencyOrder(interested).map((user) => ({
       cluster: clusterId,
       kind,
@@ -62,8 +68,11 @@ function uses(user: SourceUser, source: { kind: Kind; namespace: string; name: s
 }
 
 function hasAttempted(user: SourceUser, revision: string): boolean {
-  const isTrue = (type: string) => user.status?.conditions?.some((condition) => condition.type === type && condition.status === "True");
-  return user.status?.lastAttemptedRevision === revision && (isTrue("Ready") === true || isTrue("Reconciling") === true);
+  const isTrue = (type: string) =>
+    user.status?.conditions?.some((condition) => condition.type === type && condition.status === "True");
+  return (
+    user.status?.lastAttemptedRevision === revision && (isTrue("Ready") === true || isTrue("Reconciling") === true)
+  );
 }
 
 /**

@@ -35,10 +35,12 @@ export function dueWithin(object: Scheduled, start: number): Due[] {
   }
   if (object.suspended) return [];
   const unobserved = object.generation !== object.observedGeneration;
-  if (unobserved && object.observedGeneration <= 0) return [{ afterSeconds: 0, slot: `generation/${object.generation}/${Math.floor(start / minute)}` }];
+  if (unobserved && object.observedGeneration <= 0)
+    return [{ afterSeconds: 0, slot: `generation/${object.generation}/${Math.floor(start / minute)}` }];
   if (object.stalled && !unobserved) return [];
   const interval = object.ready && !unobserved ? object.interval : Math.min(object.retryInterval, object.interval);
-  if (unobserved && interval >= minute) return [{ afterSeconds: 0, slot: `generation/${object.generation}/${Math.floor(start / minute)}` }];
+  if (unobserved && interval >= minute)
+    return [{ afterSeconds: 0, slot: `generation/${object.generation}/${Math.floor(start / minute)}` }];
   if (interval <= 0) return [];
   const phase = phaseOf(object.uid, interval);
   const due: Due[] = [];

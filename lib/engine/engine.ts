@@ -45,7 +45,12 @@ export function createEngine(options: {
     const reconciler = reconcilers[item.kind];
     if (reconciler === undefined) throw new Error(`no reconciler for kind ${item.kind} runs here`);
     const identity = kinds[item.kind];
-    const log = platform.log.child({ cluster: item.cluster, kind: item.kind, namespace: item.namespace, name: item.name });
+    const log = platform.log.child({
+      cluster: item.cluster,
+      kind: item.kind,
+      namespace: item.namespace,
+      name: item.name,
+    });
     const cluster = await connect(item.cluster);
 
     const { owned, settings } = await readSettings(item.cluster, cluster, identity.component);
@@ -91,7 +96,11 @@ export function createEngine(options: {
     const slow = setTimeout(() => {
       const status = progress;
       if (status === undefined) return;
-      context.announce(status).catch((error: unknown) => log.warn("the progress of a slow pass could not be written", { error: String(error) }));
+      context
+        .announce(status)
+        .catch((error: unknown) =>
+          log.warn("the progress of a slow pass could not be written", { error: String(error) }),
+        );
     }, slowPassMilliseconds);
     try {
       const outcome = await reconciler.reconcile(latest, context, item.continuation);
@@ -106,19 +115,25 @@ export function createEngine(options: {
   async function settle(pass: Pass, object: FreshObject, outcome: Outcome): Promise<void> {
     const { item, cluster, settings } = pass;
     const { object: current, written } = await writeStatus(cluster, item.kind, object, (latest) => {
-      const wanted = { ...outcome.status };
-      const requestedAt = object.metadata.annotations?.[requestedAtAnnotation];
-      if (requestedAt !== undefined) wanted.lastHandledReconcileAt = requestedAt;
-      return merged(latest, wanted);
+      const handled = outcome.unfinished === true ? undefined : requestOf(pass.item, object);
+      return merged(
+        latest,
+        handled === undefined ? outcome.status : { ...outcome.status, lastHandledReconcileAt: handled },
+      );
     });
     // A redelivered item may have died after its status was written: it wakes again what it may not have woken.
     const news = written || pass.delivery.attempt > 1;
     await Promise.all([
-      recordEvents({ cluster, clusterId: item.cluster, queue: platform.queue, clock: platform.clock }, current, kinds[item.kind].component, outcome.events),
+      recordEvents(
+        { cluster, clusterId: item.cluster, queue: platform.queue, clock: platform.clock },
+        current,
+        kinds[item.kind].component,
+        outcome.events,
+      ),
       outcome.produced !== undefined && wakeUsers(pass, outcome.produced.revision),
       news && isReady(current) && wakeThoseWaiting(item, current),
       outcome.waitsFor !== undefined && waitFor(pass, outcome.waitsFor),
-      outcome.again !== undefined && lookAgain(item, object, outcome.again, settings),
+      outcome.again !== undefined && lookAgain(item, object, outcome.again, settings, outcome.unfinished === true),
     ]);
   }
 
@@ -132,10 +147,15 @@ export function createEngine(options: {
     if (!result.done) {
       const { status } = result;
       if (status !== undefined) await writeStatus(cluster, item.kind, object, (latest) => merged(latest, status));
-      return lookAgain(item, object, result.again, settings);
+      return lookAgain(item, object, result.again, settings, false);
     }
     try {
-      await writeFinalizers(cluster, item.kind, object, held.filter((name) => name !== finalizer));
+      await writeFinalizers(
+        cluster,
+        item.kind,
+        object,
+        held.filter((name) => name !== finalizer),
+      );
     } catch (error) {
       if (!(error instanceof ApiError) || error.statusCode !== 404) throw error;
     }
@@ -145,7 +165,9 @@ export function createEngine(options: {
   async function acknowledge(pass: Pass, object: FreshObject): Promise<void> {
     const requestedAt = object.metadata.annotations?.[requestedAtAnnotation];
     if (requestedAt === undefined) return;
-    await writeStatus(pass.cluster, pass.item.kind, object, (latest) => merged(latest, { ...latest.status, lastHandledReconcileAt: requestedAt }));
+    await writeStatus(pass.cluster, pass.item.kind, object, (latest) =>
+      merged(latest, { ...latest.status, lastHandledReconcileAt: requestedAt }),
+    );
   }
 
   async function wakeUsers(pass: Pass, revision: string): Promise<void> {
@@ -153,9 +175,18 @@ export function createEngine(options: {
   }
 
   async function wakeThoseWaiting(item: WorkItem, object: FreshObject): Promise<void> {
-    const awaited = { apiVersion: kinds[item.kind].apiVersion, kind: item.kind, namespace: item.namespace, name: item.name };
+    const awaited = {
+      apiVersion: kinds[item.kind].apiVersion,
+      kind: item.kind,
+      namespace: item.namespace,
+      name: item.name,
+    };
     await wakeWaiters(platform.records, item.cluster, awaited, async (waiters) => {
-      const cause = { type: "dependency", object: `${item.kind}/${item.namespace}/${item.name}`, state: object.metadata.resourceVersion ?? "" } as const;
+      const cause = {
+        type: "dependency",
+        object: `${item.kind}/${item.namespace}/${item.name}`,
+        state: object.metadata.resourceVersion ?? "",
+      } as const;
       const items = waiters.flatMap(({ kind, namespace, name }): WorkItem[] => {
         const known = kindNamed(kind);
         return known === undefined ? [] : [{ cluster: item.cluster, kind: known.kind, namespace, name, cause }];
@@ -171,21 +202,44 @@ export function createEngine(options: {
     for (const reference of awaited) {
       const identity = kindNamed(reference.kind);
       if (identity === undefined) continue;
-      const target = { ...item, kind: identity.kind, namespace: reference.namespace ?? item.namespace, name: reference.name };
-      const current = await readFresh(cluster, { ...target, cause: { type: "again", state: "" } }, "", pass.delivery.signal);
+      const target = {
+        ...item,
+        kind: identity.kind,
+        namespace: reference.namespace ?? item.namespace,
+        name: reference.name,
+      };
+      const current = await readFresh(
+        cluster,
+        { ...target, cause: { type: "again", state: "" } },
+        "",
+        pass.delivery.signal,
+      );
       if (current === undefined || !isReady(current)) continue;
       const state = current.metadata.resourceVersion ?? "";
-      await enqueue(platform, [{ ...withoutContinuation(item), cause: { type: "dependency", object: `${reference.kind}/${target.namespace}/${reference.name}`, state } }]);
+      await enqueue(platform, [
+        {
+          ...withoutContinuation(item),
+          cause: { type: "dependency", object: `${reference.kind}/${target.namespace}/${reference.name}`, state },
+        },
+      ]);
       return;
     }
   }
 
-  async function lookAgain(item: WorkItem, object: FreshObject, again: Again, settings: Settings): Promise<void> {
+  async function lookAgain(
+    item: WorkItem,
+    object: FreshObject,
+    again: Again,
+    settings: Settings,
+    unfinished: boolean,
+  ): Promise<void> {
     const attempt = "backOff" in again ? (item.continuation?.attempt ?? 0) + 1 : (again.continuation?.attempt ?? 0);
+    const request = requestOf(item, object);
     const continuation: Continuation = {
       ...("backOff" in again ? {} : again.continuation),
       generation: object.metadata.generation ?? 0,
       attempt,
+      ...(unfinished && request !== undefined ? { requestedAt: request } : {}),
     };
     const seconds = "backOff" in again ? backOffSeconds(attempt, settings) : again.afterSeconds;
     const state = `${object.metadata.uid}/${object.metadata.resourceVersion}/${attempt}`;
@@ -196,28 +250,59 @@ export function createEngine(options: {
   return { process };
 }
 
-type Pass = { item: WorkItem; delivery: Delivery; cluster: ClusterClient; settings: Settings; reconciler: KindReconciler };
+type Pass = {
+  item: WorkItem;
+  delivery: Delivery;
+  cluster: ClusterClient;
+  settings: Settings;
+  reconciler: KindReconciler;
+};
+
+/** The request that this pass answers: the one that the unfinished pass began with, else the one that the object carries. */
+function requestOf(item: WorkItem, object: FreshObject): string | undefined {
+  return item.continuation?.requestedAt ?? object.metadata.annotations?.[requestedAtAnnotation];
+}
 
 function withoutContinuation({ cluster, kind, namespace, name, cause }: WorkItem): WorkItem {
   return { cluster, kind, namespace, name, cause };
 }
 
 function isStale(continuation: Continuation | undefined, object: FreshObject): boolean {
-  return continuation !== undefined && object.metadata.generation !== undefined && continuation.generation !== object.metadata.generation;
+  return (
+    continuation !== undefined &&
+    object.metadata.generation !== undefined &&
+    continuation.generation !== object.metadata.generation
+  );
 }
 
 function isReady(object: FreshObject): boolean {
   const conditions = object.status?.conditions;
-  return Array.isArray(conditions) && conditions.some((condition) => condition.type === "Ready" && condition.status === "True");
+  return (
+    Array.isArray(conditions) &&
+    conditions.some((condition) => condition.type === "Ready" && condition.status === "True")
+  );
 }
 
 /** Conditions of other owners survive a status that is written as a whole (KS-224, SRC-031). */
 function merged(latest: KubernetesObject, wanted: Status): Status {
   const conditions = (status: unknown): { type: string }[] =>
-    typeof status === "object" && status !== null && "conditions" in status && Array.isArray(status.conditions) ? status.conditions : [];
-  const owned = new Set(["Ready", "Reconciling", "Stalled", "Healthy", "ArtifactInStorage", "ArtifactOutdated", "FetchFailed", "IncludeUnavailable", "StorageOperationFailed", "SourceVerified", "BuildFailed"]);
+    typeof status === "object" && status !== null && "conditions" in status && Array.isArray(status.conditions)
+      ? status.conditions
+      : [];
+  const owned = new Set([
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "Healthy",
+    "ArtifactInStorage",
+    "ArtifactOutdated",
+    "FetchFailed",
+    "IncludeUnavailable",
+    "StorageOperationFailed",
+    "SourceVerified",
+    "BuildFailed",
+  ]);
   const own = conditions(wanted).filter((condition) => owned.has(condition.type));
   const foreign = conditions(latest.status).filter((condition) => !owned.has(condition.type));
   return { ...wanted, conditions: [...own, ...foreign] };
 }
-

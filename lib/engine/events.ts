@@ -37,7 +37,16 @@ function describe(object: KubernetesObject, reporter: string, event: EventRecord
   };
   const timestamp = `${now.toISOString().slice(0, 19)}Z`;
   return {
-    kubernetesEvent: coreEvent({ involvedObject, type: event.type, reason: event.reason, message: event.message, metadata, reporter, now, index }),
+    kubernetesEvent: coreEvent({
+      involvedObject,
+      type: event.type,
+      reason: event.reason,
+      message: event.message,
+      metadata,
+      reporter,
+      now,
+      index,
+    }),
     notification:
       event.type === "Trace" || involvedObject.namespace === ""
         ? undefined
@@ -61,7 +70,14 @@ function announcedAnnotations(object: KubernetesObject): Record<string, string> 
 }
 
 /** The involved object of an event, as core/v1 ObjectReference spells it. */
-export type InvolvedObject = { kind: string; namespace: string; name: string; uid: string; apiVersion: string; resourceVersion?: string };
+export type InvolvedObject = {
+  kind: string;
+  namespace: string;
+  name: string;
+  uid: string;
+  apiVersion: string;
+  resourceVersion?: string;
+};
 
 /**
  * A core/v1 Event named as client-go names it, `<object>.<nanoseconds in hex>`, so that a list is in order of time.
@@ -104,7 +120,11 @@ export function coreEvent(event: {
 /** Creates a Kubernetes Event. Its loss never fails the work it tells of. */
 export async function createEvent(cluster: ClusterClient, event: KubernetesObject): Promise<void> {
   try {
-    await cluster.request({ method: "POST", path: `/api/v1/namespaces/${event.metadata.namespace}/events`, body: event });
+    await cluster.request({
+      method: "POST",
+      path: `/api/v1/namespaces/${event.metadata.namespace}/events`,
+      body: event,
+    });
   } catch (error) {
     if (!(error instanceof Error && "status" in error)) throw error;
   }

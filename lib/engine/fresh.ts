@@ -6,7 +6,10 @@ import { pathOf, requestedAtAnnotation } from "./kinds.ts";
 import type { WorkItem } from "./work-item.ts";
 
 /** An object of one of the engine's kinds as the API server holds it; its CRD's schema has validated spec and status. */
-export type FreshObject = KubernetesObject & { spec?: { [field: string]: unknown }; status?: { [field: string]: unknown } };
+export type FreshObject = KubernetesObject & {
+  spec?: { [field: string]: unknown };
+  status?: { [field: string]: unknown };
+};
 
 /** How long a reader waits in place for a state that an admission call announced; then the schedule finds it. */
 const announcedWithinMilliseconds = 1500;
@@ -48,7 +51,8 @@ async function read(cluster: ClusterClient, item: WorkItem, labelSelector: strin
 
 function showsAnnounced(object: FreshObject | undefined, { cause }: WorkItem): boolean {
   if (cause.type !== "admission") return true;
-  if (cause.deleted === true) return object === undefined || object.metadata.deletionTimestamp !== undefined || isOther(object, cause.uid);
+  if (cause.deleted === true)
+    return object === undefined || object.metadata.deletionTimestamp !== undefined || isOther(object, cause.uid);
   if (object === undefined) return false;
   if (isOther(object, cause.uid)) return true;
   const requested = object.metadata.annotations?.[requestedAtAnnotation];

@@ -41,7 +41,9 @@ export type EventRecord = {
 };
 
 /** When to look again before the interval: after a fixed time, or backing off with each failure in a row (KS-011). */
-export type Again = { afterSeconds: number; continuation?: Omit<Continuation, "generation"> } | { backOff: true };
+export type Again =
+  | { afterSeconds: number; continuation?: Omit<Continuation, "generation" | "requestedAt"> }
+  | { backOff: true };
 
 /** What the engine has to do next: patch status if it differs, record events, wake those who wait, look again later. */
 export type Outcome<S extends Status = Status> = {
@@ -52,6 +54,8 @@ export type Outcome<S extends Status = Status> = {
   /** These kept the object from going on: it is woken when one of them becomes ready (design, "State"). */
   waitsFor?: ObjectReference[];
   again?: Again;
+  /** The pass goes on in a later look: a request is not yet answered (KS-006). */
+  unfinished?: boolean;
 };
 
 /** Turns an object into an outcome. It never waits, schedules, or touches a queue. */
@@ -69,7 +73,9 @@ export type Finalizer<O extends KubernetesObject = KubernetesObject> = (
   object: O,
   context: Context,
   continuation?: Continuation,
-) => Promise<{ done: true; events: EventRecord[] } | { done: false; events: EventRecord[]; again: Again; status?: Status }>;
+) => Promise<
+  { done: true; events: EventRecord[] } | { done: false; events: EventRecord[]; again: Again; status?: Status }
+>;
 
 /**
  * The two halves of a kind's life. Methods, so that a reconciler of one kind fits: the engine hands it only objects of that

@@ -19,7 +19,9 @@ export async function runSchedule(platform: Platform, connect: ClusterConnection
     clusterIds.map(async (clusterId) => {
       try {
         const cluster = await connect(clusterId);
-        await Promise.all(Object.values(kinds).map(({ kind }) => scheduleKind(platform, cluster, clusterId, kind, start)));
+        await Promise.all(
+          Object.values(kinds).map(({ kind }) => scheduleKind(platform, cluster, clusterId, kind, start)),
+        );
       } catch (error) {
         platform.log.error("a cluster could not be scheduled", { cluster: clusterId, error: String(error) });
       }
@@ -27,18 +29,32 @@ export async function runSchedule(platform: Platform, connect: ClusterConnection
   );
 }
 
-async function scheduleKind(platform: Platform, cluster: ClusterClient, clusterId: string, kind: Kind, start: number): Promise<void> {
+async function scheduleKind(
+  platform: Platform,
+  cluster: ClusterClient,
+  clusterId: string,
+  kind: Kind,
+  start: number,
+): Promise<void> {
   const now: WorkItem[] = [];
   const later: { item: WorkItem; seconds: number }[] = [];
   for (const object of await listScheduled(cluster, kind)) {
     for (const { afterSeconds, slot } of dueWithin(object, start)) {
-      const item: WorkItem = { cluster: clusterId, kind, namespace: object.namespace, name: object.name, cause: { type: "schedule", slot: `${object.uid}/${slot}` } };
+      const item: WorkItem = {
+        cluster: clusterId,
+        kind,
+        namespace: object.namespace,
+        name: object.name,
+        cause: { type: "schedule", slot: `${object.uid}/${slot}` },
+      };
       if (afterSeconds < 1) now.push(item);
       else later.push({ item, seconds: afterSeconds });
     }
   }
   await enqueue(platform, now);
-  await Promise.all(later.map(({ item, seconds }) => platform.queue.sendLater(queueOf[kind], formatWorkItem(item), seconds)));
+  await Promise.all(
+    later.map(({ item, seconds }) => platform.queue.sendLater(queueOf[kind], formatWorkItem(item), seconds)),
+  );
 }
 
 type Table = {
@@ -81,7 +97,17 @@ async function listTable(cluster: ClusterClient, kind: Kind, token: string | und
 }
 
 /** The columns that `lib/api` gives its CRDs for the schedule; Flux's own CRDs lack them. */
-const scheduleColumns = ["Namespace", "UID", "Generation", "Interval", "Observed", "Requested", "Handled", "Suspend", "Deleted"];
+const scheduleColumns = [
+  "Namespace",
+  "UID",
+  "Generation",
+  "Interval",
+  "Observed",
+  "Requested",
+  "Handled",
+  "Suspend",
+  "Deleted",
+];
 
 function columnsOf(table: Table): Map<string, number> | undefined {
   const columns = new Map(table.columnDefinitions.map(({ name }, index) => [name, index]));
@@ -113,7 +139,8 @@ async function listWhole(cluster: ClusterClient, kind: Kind): Promise<Scheduled[
   const list = await cluster.request<{ items: FreshObject[] }>({ method: "GET", path: pathOf(kind) });
   return list.items.map(({ metadata, spec, status }) => {
     const conditions = (status?.conditions ?? []) as Conditions;
-    const isTrue = (type: string) => conditions.some((condition) => condition.type === type && condition.status === "True");
+    const isTrue = (type: string) =>
+      conditions.some((condition) => condition.type === type && condition.status === "True");
     const interval = duration(textOf(spec?.interval));
     return {
       namespace: metadata.namespace ?? "",

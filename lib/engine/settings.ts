@@ -50,7 +50,8 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
   };
   const seconds = (name: string, fallback: number) => read(name, fallback, (text) => parseGoDuration(text) / 1000);
   const text = (name: string) => read(name, "", (value) => value);
-  const list = (name: string) => (flags.get(name) ?? []).flatMap((value) => value.split(",")).filter((value) => value !== "");
+  const list = (name: string) =>
+    (flags.get(name) ?? []).flatMap((value) => value.split(",")).filter((value) => value !== "");
   return {
     runtimeNamespace,
     watchAllNamespaces: read("watch-all-namespaces", true, parseBoolean),
@@ -80,7 +81,12 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
  * zero replicas mean Sluice, more mean an in-cluster controller, and no placeholder that Sluice was not installed.
  * One LIST, remembered for `freshSeconds`, so that a change of args takes effect without a restart.
  */
-export function createSettingsReader(options: { clock: Clock; log: Logger; runtimeNamespace: string; freshSeconds: number }) {
+export function createSettingsReader(options: {
+  clock: Clock;
+  log: Logger;
+  runtimeNamespace: string;
+  freshSeconds: number;
+}) {
   const known = new Map<string, { at: number; components: Promise<Map<string, ComponentSettings>> }>();
   return async (clusterId: string, client: ClusterClient, component: Component): Promise<ComponentSettings> => {
     const now = options.clock.now().getTime();
@@ -95,7 +101,11 @@ export function createSettingsReader(options: { clock: Clock; log: Logger; runti
   };
 }
 
-async function readComponents(client: ClusterClient, namespace: string, log: Logger): Promise<Map<string, ComponentSettings>> {
+async function readComponents(
+  client: ClusterClient,
+  namespace: string,
+  log: Logger,
+): Promise<Map<string, ComponentSettings>> {
   const list = await client.request<{ items: Placeholder[] }>({
     method: "GET",
     path: `/apis/apps/v1/namespaces/${namespace}/deployments`,

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../api/object.ts";
-import type { ClusterClient } from "../cluster/client.ts";
 import { ApiError } from "../cluster/api-error.ts";
+import type { ClusterClient } from "../cluster/client.ts";
 import { kinds, pathOf } from "./kinds.ts";
 import type { Status } from "./reconciler.ts";
 import type { Kind } from "./work-item.ts";
@@ -77,10 +77,14 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function equal(a: unknown, b: unknown): boolean {
   if (a === b) return true;
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, index) => equal(item, b[index]));
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((item, index) => equal(item, b[index]));
   if (isRecord(a) && isRecord(b)) {
     const keys = Object.keys(a).filter((key) => a[key] !== undefined);
-    return keys.length === Object.keys(b).filter((key) => b[key] !== undefined).length && keys.every((key) => equal(a[key], b[key]));
+    return (
+      keys.length === Object.keys(b).filter((key) => b[key] !== undefined).length &&
+      keys.every((key) => equal(a[key], b[key]))
+    );
   }
   return false;
 }

@@ -8,7 +8,12 @@ export type Waiter = { kind: string; namespace: string; name: string };
  * Who waits for whom (design, "State"): the record of an object that is not ready lists those who found it so.
  * They register first, then check again, then stop, so that a wake is never lost.
  */
-export async function registerWaiter(records: RecordStore, clusterId: string, awaited: ObjectReference, waiter: Waiter): Promise<void> {
+export async function registerWaiter(
+  records: RecordStore,
+  clusterId: string,
+  awaited: ObjectReference,
+  waiter: Waiter,
+): Promise<void> {
   const key = waitingKey(clusterId, awaited);
   for (;;) {
     const record = await records.get(key);
@@ -56,7 +61,9 @@ function readWaiters(value: Json | undefined): Waiter[] {
   return value.flatMap((entry) => {
     if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return [];
     const { kind, namespace, name } = entry;
-    return typeof kind === "string" && typeof namespace === "string" && typeof name === "string" ? [{ kind, namespace, name }] : [];
+    return typeof kind === "string" && typeof namespace === "string" && typeof name === "string"
+      ? [{ kind, namespace, name }]
+      : [];
   });
 }
 

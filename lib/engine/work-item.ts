@@ -35,6 +35,8 @@ export type Cause =
 export type Continuation = {
   generation: number;
   revision?: string;
+  /** The request that the unfinished pass will have answered. */
+  requestedAt?: string;
   /** Failed attempts in a row before this one: the exponent of the back-off. */
   attempt?: number;
   /** What the kind itself carries from look to look. */
@@ -86,7 +88,9 @@ export function parseWorkItem(body: string): WorkItem {
 function isWorkItem(value: unknown): value is WorkItem {
   if (typeof value !== "object" || value === null) return false;
   const item = value as { [field: string]: unknown };
-  const named = [item.cluster, item.namespace, item.name].every((part) => typeof part === "string" && /^[a-zA-Z0-9._-]{1,253}$/.test(part));
+  const named = [item.cluster, item.namespace, item.name].every(
+    (part) => typeof part === "string" && /^[a-zA-Z0-9._-]{1,253}$/.test(part),
+  );
   const cause = item.cause;
   const continuation = item.continuation;
   return (
@@ -96,6 +100,7 @@ function isWorkItem(value: unknown): value is WorkItem {
     typeof cause === "object" &&
     cause !== null &&
     "type" in cause &&
-    (continuation === undefined || (typeof continuation === "object" && continuation !== null && "generation" in continuation))
+    (continuation === undefined ||
+      (typeof continuation === "object" && continuation !== null && "generation" in continuation))
   );
 }

@@ -22,7 +22,11 @@ export function keyOfArtifactUrl(endpoint: string, url: string): string | undefi
 }
 
 /** Whether the store still holds an artifact, by one HEAD: the keys are never overwritten with other content (SN-002). */
-export async function isStored(context: Context, object: KubernetesObject, artifact: Artifact): Promise<"stored" | "missing" | "different"> {
+export async function isStored(
+  context: Context,
+  object: KubernetesObject,
+  artifact: Artifact,
+): Promise<"stored" | "missing" | "different"> {
   const file = artifact.path.slice(artifact.path.lastIndexOf("/") + 1);
   const found = await context.artifacts.head(artifactKey(context.clusterId, object, file));
   if (found === undefined) return "missing";
@@ -42,12 +46,15 @@ export async function collectGarbage(context: Context, object: KubernetesObject,
       .sort((a, b) => b.modified.getTime() - a.modified.getTime());
     const { artifactRetentionRecords, artifactRetentionSeconds } = context.settings;
     const stale = others.filter(
-      ({ modified }, index) => index >= artifactRetentionRecords - 1 || now - modified.getTime() > artifactRetentionSeconds * 1000,
+      ({ modified }, index) =>
+        index >= artifactRetentionRecords - 1 || now - modified.getTime() > artifactRetentionSeconds * 1000,
     );
     if (stale.length > 0) await context.artifacts.remove(stale.slice(0, 1000).map(({ key }) => key));
     return stale.length;
   } catch (error) {
-    context.log.warn("artifacts could not be collected", { error: error instanceof Error ? error.message : String(error) });
+    context.log.warn("artifacts could not be collected", {
+      error: error instanceof Error ? error.message : String(error),
+    });
     return 0;
   }
 }

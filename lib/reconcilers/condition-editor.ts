@@ -10,7 +10,10 @@ export type ConditionEditor = {
 };
 
 /** Edits the conditions of an object; each that is set carries the object's generation (KS-224). */
-export function editConditions(object: KubernetesObject & { status?: { conditions?: Condition[] } }, now: () => Date): ConditionEditor {
+export function editConditions(
+  object: KubernetesObject & { status?: { conditions?: Condition[] } },
+  now: () => Date,
+): ConditionEditor {
   let conditions = object.status?.conditions ?? [];
   const generation = object.metadata.generation ?? 0;
   return {

@@ -1,11 +1,11 @@
 import type { Artifact } from "../api/artifact.ts";
 import type { GitRepository, GitRepositoryStatus } from "../api/git-repository.ts";
 import type { Context, EventRecord, Finalizer, Outcome, Reconciler } from "../engine/reconciler.ts";
-import { type GitSource, fetchArchive, resolveRevision } from "../git/fetch.ts";
+import { fetchArchive, type GitSource, resolveRevision } from "../git/fetch.ts";
 import { parseGoDuration } from "../text/go-duration.ts";
 import { artifactKey, artifactUrl, collectGarbage, isStored } from "./artifact-storage.ts";
 import { type ConditionEditor, editConditions } from "./condition-editor.ts";
-import { SourceFailure, gitFailure, readGitSource } from "./git-source.ts";
+import { gitFailure, readGitSource, SourceFailure } from "./git-source.ts";
 
 /** Conditions whose truth is a failure, in the order in which they speak for Ready (SRC-012). */
 const negative = ["StorageOperationFailed", "FetchFailed", "ArtifactOutdated", "Stalled", "Reconciling"] as const;
@@ -25,10 +25,15 @@ export const reconcileGitRepository: Reconciler<GitRepository, GitRepositoryStat
     await checkStorage(pass);
     const source = await readGitSource(object, context);
     const resolved = await resolve(pass, source);
-    const produced = isCurrent(pass, resolved.revision) ? observeNoChange(pass, resolved.revision) : await store(pass, source, resolved);
+    const produced = isCurrent(pass, resolved.revision)
+      ? observeNoChange(pass, resolved.revision)
+      : await store(pass, source, resolved);
     succeed(pass, produced?.subject);
     const revision = status.artifact?.revision;
-    return { ...settled(pass), ...(produced === undefined || revision === undefined ? {} : { produced: { revision } }) };
+    return {
+      ...settled(pass),
+      ...(produced === undefined || revision === undefined ? {} : { produced: { revision } }),
+    };
   } catch (error) {
     return fail(pass, gitFailure(error, context.signal));
   }
@@ -39,11 +44,19 @@ export const finalizeGitRepository: Finalizer<GitRepository> = async (object, co
   try {
     const stored = await context.artifacts.list(artifactKey(context.clusterId, object, ""));
     await context.artifacts.remove(stored.map(({ key }) => key));
-    const collected: EventRecord = { type: "Trace", reason: "GarbageCollectionSucceeded", message: "garbage collected artifacts for deleted resource" };
+    const collected: EventRecord = {
+      type: "Trace",
+      reason: "GarbageCollectionSucceeded",
+      message: "garbage collected artifacts for deleted resource",
+    };
     return { done: true, events: stored.length === 0 ? [] : [collected] };
   } catch (error) {
     const message = `garbage collection for deleted resource failed: ${error instanceof Error ? error.message : String(error)}`;
-    return { done: false, events: [{ type: "Warning", reason: "GarbageCollectionFailed", message }], again: { backOff: true } };
+    return {
+      done: false,
+      events: [{ type: "Warning", reason: "GarbageCollectionFailed", message }],
+      again: { backOff: true },
+    };
   }
 };
 
@@ -65,9 +78,13 @@ async function announceStart({ object, context, conditions, status }: Pass): Pro
     conditions.set("Reconciling", "True", "Progressing", "reconciliation in progress");
     return;
   }
-  const message = generation === observed ? "reconciliation in progress" : `processing object: new generation ${observed} -> ${generation}`;
+  const message =
+    generation === observed
+      ? "reconciliation in progress"
+      : `processing object: new generation ${observed} -> ${generation}`;
   conditions.set("Reconciling", "True", "Progressing", message);
-  if ((conditions.get("Ready")?.status ?? "Unknown") === "Unknown") conditions.set("Ready", "Unknown", "Progressing", message);
+  if ((conditions.get("Ready")?.status ?? "Unknown") === "Unknown")
+    conditions.set("Ready", "Unknown", "Progressing", message);
   await context.announce({ ...status, conditions: conditions.list() });
 }
 
@@ -95,7 +112,10 @@ async function checkStorage({ object, context, conditions, events, status }: Pas
   context.progress({ ...status, conditions: conditions.list() });
 }
 
-async function resolve({ object, context }: Pass, source: GitSource): Promise<Awaited<ReturnType<typeof resolveRevision>>> {
+async function resolve(
+  { object, context }: Pass,
+  source: GitSource,
+): Promise<Awaited<ReturnType<typeof resolveRevision>>> {
   return resolveRevision(source, bounded(object, context));
 }
 
@@ -115,7 +135,11 @@ function observeNoChange({ events, conditions }: Pass, revision: string): undefi
 }
 
 /** Fetches the resolved commit and stores its archive; the status names the artifact once the store holds it (ART-014). */
-async function store(pass: Pass, source: GitSource, resolved: Awaited<ReturnType<typeof resolve>>): Promise<{ subject: string }> {
+async function store(
+  pass: Pass,
+  source: GitSource,
+  resolved: Awaited<ReturnType<typeof resolve>>,
+): Promise<{ subject: string }> {
   const { object, context, conditions, status, events } = pass;
   const { revision, commit } = resolved;
   if (status.artifact?.revision !== revision) {
@@ -146,7 +170,12 @@ async function store(pass: Pass, source: GitSource, resolved: Awaited<ReturnType
   if (object.spec.ignore === undefined) delete status.observedIgnore;
   else status.observedIgnore = object.spec.ignore;
   const collected = await collectGarbage(context, object, key);
-  if (collected > 0) events.push({ type: "Trace", reason: "GarbageCollectionSucceeded", message: `garbage collected ${collected} artifacts` });
+  if (collected > 0)
+    events.push({
+      type: "Trace",
+      reason: "GarbageCollectionSucceeded",
+      message: `garbage collected ${collected} artifacts`,
+    });
   return { subject: archive.subject };
 }
 

@@ -1,5 +1,7 @@
 /** The part of an SQS event that a consumer reads. */
-export type QueueEvent = { Records: { messageId: string; body: string; attributes: { ApproximateReceiveCount: string } }[] };
+export type QueueEvent = {
+  Records: { messageId: string; body: string; attributes: { ApproximateReceiveCount: string } }[];
+};
 
 /** What Lambda's event source mapping expects back: the messages to deliver again. */
 export type QueueAnswer = { batchItemFailures: { itemIdentifier: string }[] };

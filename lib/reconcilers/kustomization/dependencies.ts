@@ -42,7 +42,9 @@ async function problemOf(reference: ObjectReference, source: Source, context: Co
     spec.sourceRef.kind === source.kind &&
     spec.sourceRef.name === source.name &&
     (spec.sourceRef.namespace ?? metadata.namespace) === source.namespace;
-  return sameSource && status?.lastAppliedRevision !== source.artifact.revision ? "revision is not up to date" : undefined;
+  return sameSource && status?.lastAppliedRevision !== source.artifact.revision
+    ? "revision is not up to date"
+    : undefined;
 }
 
 async function read(reference: ObjectReference, context: Context): Promise<Kustomization | string> {

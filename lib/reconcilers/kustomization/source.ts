@@ -20,7 +20,13 @@ const sourcePaths: Record<string, string> = {
 const artifactSizeLimit = 512 * 1024 * 1024;
 
 /** The source of a Kustomization, with the artifact that it offers now. */
-export type Source = { kind: string; namespace: string; name: string; artifact: Artifact; originRevision: string | undefined };
+export type Source = {
+  kind: string;
+  namespace: string;
+  name: string;
+  artifact: Artifact;
+  originRevision: string | undefined;
+};
 
 /** Reads the source and its artifact: KS-020 to KS-024, KS-029. Throws a Halt where there is none to work with. */
 export async function findSource(object: Kustomization, context: Context): Promise<Source> {
@@ -36,7 +42,12 @@ export async function findSource(object: Kustomization, context: Context): Promi
   const artifact = (await readSource(context, kind, namespace, name)).status?.artifact;
   const retry = context.settings.requeueDependencySeconds;
   if (artifact === undefined) {
-    throw new Halt({ reason: "ArtifactFailed", message: `Source artifact not found, retrying in ${retry}s`, retry: "dependency", started: false });
+    throw new Halt({
+      reason: "ArtifactFailed",
+      message: `Source artifact not found, retrying in ${retry}s`,
+      retry: "dependency",
+      started: false,
+    });
   }
   return { kind, namespace, name, artifact, originRevision: artifact.metadata?.["org.opencontainers.image.revision"] };
 }
@@ -50,12 +61,24 @@ async function readSource(context: Context, kind: string, namespace: string, nam
     return await context.cluster.request<SourceObject>({ method: "GET", path: path.replace("%", namespace) + name });
   } catch (error) {
     if (!(error instanceof ApiError) || error.statusCode !== 404) throw error;
-    throw new Halt({ reason: "ArtifactFailed", message: error.message, retry: "interval", started: false, cause: error });
+    throw new Halt({
+      reason: "ArtifactFailed",
+      message: error.message,
+      retry: "interval",
+      started: false,
+      cause: error,
+    });
   }
 }
 
 function denied(message: string): Halt {
-  return new Halt({ reason: "AccessDenied", message, event: { type: "Warning", message }, retry: "terminal", started: false });
+  return new Halt({
+    reason: "AccessDenied",
+    message,
+    event: { type: "Warning", message },
+    retry: "terminal",
+    started: false,
+  });
 }
 
 /**
@@ -69,12 +92,17 @@ export async function fetchArtifact(artifact: Artifact, context: Context): Promi
     const message = `Source is not ready, artifact not found, retrying in ${context.settings.requeueDependencySeconds}s`;
     throw new Halt({ reason: "ArtifactFailed", message, retry: "dependency", started: true });
   }
-  const [algorithm = "sha256", expected = ""] = artifact.digest.includes(":") ? artifact.digest.split(":", 2) : ["sha256", artifact.digest];
+  const [algorithm = "sha256", expected = ""] = artifact.digest.includes(":")
+    ? artifact.digest.split(":", 2)
+    : ["sha256", artifact.digest];
   if (!["sha256", "sha384", "sha512"].includes(algorithm)) {
     throw failure("ArtifactFailed", `failed to verify archive: digest algorithm '${algorithm}' is not available`);
   }
   if (createHash(algorithm).update(bytes).digest("hex") !== expected) {
-    throw failure("ArtifactFailed", `failed to verify archive: computed digest doesn't match provided '${artifact.digest}'`);
+    throw failure(
+      "ArtifactFailed",
+      `failed to verify archive: computed digest doesn't match provided '${artifact.digest}'`,
+    );
   }
   return bytes;
 }
@@ -83,6 +111,10 @@ async function downloadArtifact(url: string, context: Context): Promise<Uint8Arr
   try {
     return await download(url, { limit: artifactSizeLimit, signal: context.signal, redirects: 3 });
   } catch (error) {
-    throw failure("ArtifactFailed", `failed to download archive: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw failure(
+      "ArtifactFailed",
+      `failed to download archive: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    );
   }
 }

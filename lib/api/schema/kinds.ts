@@ -1,0 +1,9 @@
+import { alert } from "./alert.ts";
+import type { KindDefinition } from "./definition.ts";
+import { gitRepository } from "./git-repository.ts";
+import { kustomization } from "./kustomization.ts";
+import { provider } from "./provider.ts";
+import { receiver } from "./receiver.ts";
+
+/** Every kind that Sluice brings a CustomResourceDefinition for. A new kind is one line here. */
+export const definitions: readonly KindDefinition[] = [gitRepository, kustomization, alert, provider, receiver];

@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { defineCommand, runMain } from "citty";
+
+const main = defineCommand({
+  meta: {
+    name: "sluice",
+    version: "0.1.0",
+    description: "GitOps for Kubernetes with nothing running between two changes",
+  },
+  subCommands: {
+    start: () => import("./start.ts").then(({ start }) => start),
+    install: () => import("./install.ts").then(({ install }) => install),
+    crds: () => import("./crds.ts").then(({ crds }) => crds),
+  },
+});
+
+await runMain(main);

@@ -1,0 +1,12 @@
+import type { KustomizationStatus } from "../../api/kustomization.ts";
+import type { ObjectReference } from "../../api/object.ts";
+import { type AppliedRecord, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
+import { differenceOf, formatInventory, type InventoryEntry } from "../../cluster/inventory.ts";
+import { pruneObjects } from "../../cluster/prune.ts";
+import { BuildFailed, build, buildDigest, openArtifact, PathNotFound } from "../../kustomize/build.ts";
+import { failure, Halt } from "./halt.ts";
+import type { Applied } from "./health.ts";
+import { recordHistory } from "./history.ts";
+import { type Pass, publish, reportProgress } from "./pass.ts";
+import { readRecord, writeRecord } from "./record.ts";
+import { fetchArtifact, type Source } from "./source.ts";

@@ -1,0 +1,28 @@
+import type { Kustomization } from "../../api/kustomization.ts";
+import { Halt } from "./halt.ts";
+
+/**
+ * Refuses what this release cannot do before anything is fetched: leaving a field out silently would apply something else
+ * than the user asked for, or to another cluster.
+ */
+export function refuseUnsupported(object: Kustomization): void {
+  const { kubeConfig, decryption, postBuild, healthCheckExprs, ignore, dependsOn } = object.spec;
+  const fields = [
+    kubeConfig !== undefined && "spec.kubeConfig",
+    decryption !== undefined && "spec.decryption",
+    postBuild?.substitute !== undefined && "spec.postBuild.substitute",
+    postBuild?.substituteFrom !== undefined && "spec.postBuild.substituteFrom",
+    (healthCheckExprs?.length ?? 0) > 0 && "spec.healthCheckExprs",
+    (ignore?.length ?? 0) > 0 && "spec.ignore",
+    dependsOn?.some(({ readyExpr }) => readyExpr !== undefined) && "spec.dependsOn[].readyExpr",
+  ].filter((field) => typeof field === "string");
+  if (fields.length === 0) return;
+  const message = `Reconciliation failed terminally due to configuration error: ${fields.join(", ")} cannot be used with this release of Sluice`;
+  throw new Halt({
+    reason: "BuildFailed",
+    message,
+    event: { type: "Warning", message },
+    retry: "terminal",
+    started: false,
+  });
+}

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { formatYaml, formatYamlDocuments, parseYamlDocuments } from "./yaml.ts";
+
+const scalar = (text: string) => (parseYamlDocuments(`v: ${text}`)[0] as { v: unknown }).v;
+
+describe("Kubernetes YAML", () => {
+  it.each([
+    ["yes", true],
+    ["Off", false],
+    ["y", true],
+    ["n", false],
+    ["true", true],
+    ["0777", 511],
+    ["0o777", 511],
+    ["0x1F", 31],
+    ["0b11", 3],
+    ["1_000", 1000],
+    ["1e3", 1000],
+    ["1.5", 1.5],
+    ["-12", -12],
+    ["~", null],
+    ["", null],
+    ["1:30", "1:30"],
+    ["12:30:45", "12:30:45"],
+    ["2001-12-14", "2001-12-14"],
+    ["1.2.3", "1.2.3"],
+    ["09", 9],
+    ['"8080"', "8080"],
+    ["9007199254740993", 9007199254740993n],
+  ])("KS-118: %s is read as go-yaml reads it", (text, value) => expect(scalar(text)).toEqual(value));
+
+  it("takes the last of equal keys and resolves merges", () => {
+    expect(parseYamlDocuments("a: 1\na: 2\n")).toEqual([{ a: 2 }]);
+    expect(parseYamlDocuments("x: &x {p: 1}\ny: {<<: *x, q: 2}\n")).toEqual([{ x: { p: 1 }, y: { p: 1, q: 2 } }]);
+  });
+
+  it("refuses depth and alias bombs", () => {
+    expect(() => parseYamlDocuments(`${"[".repeat(200)}${"]".repeat(200)}`)).toThrow();
+    expect(() => parseYamlDocuments(`a: &a [1]\nb: [${"*a,".repeat(1001)}]`)).toThrow();
+  });
+
+  it("writes what it reads", () => {
+    const values = [
+      { s: "yes", n: 1, octal: "0777", empty: null, text: "a\nb\n", date: "1:30", list: [true, "on"] },
+      { b: "n" },
+    ];
+    expect(parseYamlDocuments(formatYamlDocuments(values))).toEqual(values);
+    expect(formatYaml({ v: "true" })).toMatch(/v: ['"]true['"]/);
+  });
+});
