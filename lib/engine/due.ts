@@ -6,11 +6,14 @@ export type Scheduled = {
   name: string;
   uid: string;
   generation: number;
+  /** The last generation that a pass has looked at, whether or not it succeeded. */
   observedGeneration: number;
   interval: number;
   /** Time between attempts while the object is not ready; the interval where the kind has none of its own. */
   retryInterval: number;
   ready: boolean;
+  /** A pass began and has not said how it ended: it is under way, or was lost. */
+  unfinished: boolean;
   stalled: boolean;
   suspended: boolean;
   deleting: boolean;
@@ -34,6 +37,7 @@ export function dueWithin(object: Scheduled, start: number): Due[] {
     return [{ afterSeconds: 0, slot: `requested/${object.requestedAt}/${Math.floor(start / minute)}` }];
   }
   if (object.suspended) return [];
+  if (object.unfinished) return [{ afterSeconds: 0, slot: `unfinished/${Math.floor(start / minute)}` }];
   const unobserved = object.generation !== object.observedGeneration;
   if (unobserved && object.observedGeneration <= 0)
     return [{ afterSeconds: 0, slot: `generation/${object.generation}/${Math.floor(start / minute)}` }];
@@ -49,6 +53,16 @@ export function dueWithin(object: Scheduled, start: number): Due[] {
     if (due.length === 60) break;
   }
   return interval >= minute ? due.map(({ slot }) => ({ afterSeconds: 0, slot })) : due;
+}
+
+/**
+ * The next look at an object that is looked at each `interval` milliseconds: the same slot, by the same name, that
+ * `dueWithin` finds, so that both fold into one message.
+ */
+export function nextSlot(uid: string, interval: number, now: number): { slot: string; afterSeconds: number } {
+  const phase = phaseOf(uid, interval);
+  const slot = Math.floor((now - phase) / interval) + 1;
+  return { slot: `${interval}/${slot}`, afterSeconds: (slot * interval + phase - now) / 1000 };
 }
 
 function phaseOf(uid: string, interval: number): number {

@@ -1,4 +1,5 @@
 import type { KubernetesObject } from "../api/object.ts";
+import { ApiError } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import type { Clock, WorkQueue } from "../platform/ports.ts";
 import type { EventRecord } from "./reconciler.ts";
@@ -126,7 +127,7 @@ export async function createEvent(cluster: ClusterClient, event: KubernetesObjec
       body: event,
     });
   } catch (error) {
-    if (!(error instanceof Error && "status" in error)) throw error;
+    if (!(error instanceof ApiError)) throw error;
   }
 }
 

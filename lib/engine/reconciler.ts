@@ -40,17 +40,24 @@ export type EventRecord = {
   metadata?: Record<string, string>;
 };
 
-/** When to look again before the interval: after a fixed time, or backing off with each failure in a row (KS-011). */
+/**
+ * When to look again before the interval comes:
+ * after a fixed time with what the look goes on with; at the next slot of a shorter interval, which the schedule shares, so
+ * that looks never multiply (KS-011, KS-012); or backing off with each failure in a row.
+ */
 export type Again =
-  | { afterSeconds: number; continuation?: Omit<Continuation, "generation" | "requestedAt"> }
+  | { afterSeconds: number; continuation: Omit<Continuation, "generation" | "requestedAt"> }
+  | { everySeconds: number }
   | { backOff: true };
 
 /** What the engine has to do next: patch status if it differs, record events, wake those who wait, look again later. */
 export type Outcome<S extends Status = Status> = {
   status: S;
   events: EventRecord[];
-  /** This source has an artifact of this revision that its users may not have seen. */
-  produced?: { revision: string };
+  /** The revision of the artifact that this source offers, and whether this pass made it: then its users are woken. */
+  produced?: { revision: string; isNew: boolean };
+  /** Objects of the engine's kinds that this pass wrote, each with the resourceVersion that it wrote: they are looked at. */
+  wake?: { reference: ObjectReference; state: string }[];
   /** These kept the object from going on: it is woken when one of them becomes ready (design, "State"). */
   waitsFor?: ObjectReference[];
   again?: Again;

@@ -103,6 +103,8 @@ const scheduleColumns = [
   "Generation",
   "Interval",
   "Observed",
+  "Tried",
+  "Progress",
   "Requested",
   "Handled",
   "Suspend",
@@ -121,10 +123,11 @@ function fromText(cell: (name: string) => string | undefined): Scheduled {
     name: cell("Name") ?? "",
     uid: cell("UID") ?? "",
     generation: Number(cell("Generation") ?? 0),
-    observedGeneration: Number(cell("Observed") ?? -1),
+    observedGeneration: Math.max(Number(cell("Observed") ?? -1), Number(cell("Tried") ?? -1)),
     interval,
     retryInterval: duration(cell("Retry")) || interval,
     ready: cell("Ready") === "True",
+    unfinished: cell("Progress") === "Progressing",
     stalled: cell("Stalled") === "True",
     suspended: cell("Suspend") === "true",
     deleting: cell("Deleted") !== undefined,
@@ -133,7 +136,7 @@ function fromText(cell: (name: string) => string | undefined): Scheduled {
   };
 }
 
-type Conditions = { type: string; status: string }[];
+type Conditions = { type: string; status: string; reason: string; observedGeneration?: number }[];
 
 async function listWhole(cluster: ClusterClient, kind: Kind): Promise<Scheduled[]> {
   const list = await cluster.request<{ items: FreshObject[] }>({ method: "GET", path: pathOf(kind) });
@@ -147,10 +150,14 @@ async function listWhole(cluster: ClusterClient, kind: Kind): Promise<Scheduled[
       name: metadata.name,
       uid: metadata.uid ?? "",
       generation: metadata.generation ?? 0,
-      observedGeneration: Number(status?.observedGeneration ?? -1),
+      observedGeneration: Math.max(
+        Number(status?.observedGeneration ?? -1),
+        conditions.find(({ type }) => type === "Ready")?.observedGeneration ?? -1,
+      ),
       interval,
       retryInterval: duration(textOf(spec?.retryInterval)) || interval,
       ready: isTrue("Ready"),
+      unfinished: conditions.find(({ type }) => type === "Reconciling")?.reason === "Progressing",
       stalled: isTrue("Stalled"),
       suspended: spec?.suspend === true,
       deleting: metadata.deletionTimestamp !== undefined,

@@ -1,6 +1,7 @@
 import type { KubernetesObject } from "../api/object.ts";
-import { ApiError } from "../cluster/api-error.ts";
+import { ApiError, isNotFound } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
+import type { FreshObject } from "./fresh.ts";
 import { kinds, pathOf } from "./kinds.ts";
 import type { Status } from "./reconciler.ts";
 import type { Kind } from "./work-item.ts";
@@ -55,20 +56,34 @@ export async function writeStatus(
   }
 }
 
-/** Adds or removes an entry of `metadata.finalizers`; the resourceVersion makes the change conditional. */
+/**
+ * Changes `metadata.finalizers` and returns the object as it was stored, or undefined where it is gone. The resourceVersion
+ * makes the change conditional; on a conflict the newest object is read and decided anew, five times at most.
+ */
 export async function writeFinalizers(
   cluster: ClusterClient,
   kind: Kind,
-  object: KubernetesObject,
-  finalizers: string[],
-): Promise<KubernetesObject> {
-  return cluster.request({
-    method: "PATCH",
-    path: pathOf(kind, object.metadata.namespace, object.metadata.name),
-    query: { fieldManager: kinds[kind].fieldManager },
-    contentType: "application/merge-patch+json",
-    body: { metadata: { resourceVersion: object.metadata.resourceVersion, finalizers } },
-  });
+  object: FreshObject,
+  change: (finalizers: string[]) => string[],
+): Promise<FreshObject | undefined> {
+  const path = pathOf(kind, object.metadata.namespace, object.metadata.name);
+  let current = object;
+  for (let attempt = 1; ; attempt++) {
+    const { resourceVersion, finalizers = [] } = current.metadata;
+    try {
+      return await cluster.request({
+        method: "PATCH",
+        path,
+        query: { fieldManager: kinds[kind].fieldManager },
+        contentType: "application/merge-patch+json",
+        body: { metadata: { resourceVersion, finalizers: change(finalizers) } },
+      });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      if (!(error instanceof ApiError) || error.statusCode !== 409 || attempt === 5) throw error;
+      current = await cluster.request({ method: "GET", path });
+    }
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -33,7 +33,8 @@ export type Cause =
 
 /** What a delayed look waits for; an item that speaks of an older revision or generation is dropped. */
 export type Continuation = {
-  generation: number;
+  /** Absent where the object could not be read: a retry after an error. */
+  generation?: number;
   revision?: string;
   /** The request that the unfinished pass will have answered. */
   requestedAt?: string;
@@ -100,7 +101,6 @@ function isWorkItem(value: unknown): value is WorkItem {
     typeof cause === "object" &&
     cause !== null &&
     "type" in cause &&
-    (continuation === undefined ||
-      (typeof continuation === "object" && continuation !== null && "generation" in continuation))
+    (continuation === undefined || (typeof continuation === "object" && continuation !== null))
   );
 }

@@ -18,6 +18,8 @@ export const schedule: PrinterColumn[] = [
   wide("UID", ".metadata.uid"),
   wide("Generation", ".metadata.generation", "integer"),
   wide("Observed", ".status.observedGeneration", "integer"),
+  wide("Tried", '.status.conditions[?(@.type=="Ready")].observedGeneration', "integer"),
+  wide("Progress", '.status.conditions[?(@.type=="Reconciling")].reason'),
   wide("Interval", ".spec.interval"),
   wide("Suspend", ".spec.suspend", "boolean"),
   wide("Stalled", '.status.conditions[?(@.type=="Stalled")].status'),

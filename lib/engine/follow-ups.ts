@@ -1,0 +1,158 @@
+import type { ObjectReference } from "../api/object.ts";
+import type { ClusterClient } from "../cluster/client.ts";
+import type { Platform } from "../platform/ports.ts";
+import { parseGoDuration } from "../text/go-duration.ts";
+import { usersOfSource } from "./dependents.ts";
+import { nextSlot } from "./due.ts";
+import { type FreshObject, readFresh } from "./fresh.ts";
+import { kindNamed, kinds, requestedAtAnnotation } from "./kinds.ts";
+import { isReady } from "./own-status.ts";
+import type { Again, Outcome } from "./reconciler.ts";
+import { backOffSeconds } from "./retry.ts";
+import type { Settings } from "./settings.ts";
+import { registerWaiter, wakeWaiters } from "./waiting.ts";
+import { type Continuation, enqueue, formatWorkItem, queueOf, type WorkItem } from "./work-item.ts";
+
+/** What happens after a look: who is woken, and when the object is looked at again. */
+export type FollowUps = {
+  /** Wakes the users of a source that have not attempted its revision (KS-007, KS-008). */
+  wakeUsers(cluster: ClusterClient, item: WorkItem, revision: string): Promise<void>;
+  /** Wakes those who found the object unready (SN-12). */
+  wakeWaiting(item: WorkItem, object: FreshObject): Promise<void>;
+  /** Wakes objects that the pass itself wrote: the admission call leaves writes of Sluice out (design, decision 5). */
+  wakeWritten(item: WorkItem, written: NonNullable<Outcome["wake"]>): Promise<void>;
+  /** Registers first, then checks again, then stops: whoever became ready in between wakes the object at once. */
+  waitFor(
+    cluster: ClusterClient,
+    item: WorkItem,
+    awaited: readonly ObjectReference[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Plans the look that an outcome asks for. */
+  lookAgain(item: WorkItem, object: FreshObject, again: Again, settings: Settings, unfinished: boolean): Promise<void>;
+  /** Plans a retry of a look that an error ended (KS-011); false where there were too many. */
+  retryAfterError(item: WorkItem, seen: { object?: FreshObject; settings?: Settings }): Promise<boolean>;
+};
+
+/** Retries of one item whose object cannot even be read, before its message is put aside: about six hours. */
+const unreadableAttempts = 30;
+
+/** The back-off of Flux's controllers where their flags could not be read. */
+const defaultBackOff = { minRetryDelaySeconds: 0.75, maxRetryDelaySeconds: 900 };
+
+/** The follow-ups of looks, over the queues and records of a platform. */
+export function createFollowUps(platform: Platform): FollowUps {
+  const wakeUsers: FollowUps["wakeUsers"] = async (cluster, item, revision) =>
+    enqueue(platform, await usersOfSource(cluster, item.cluster, item, revision));
+
+  const wakeWaiting: FollowUps["wakeWaiting"] = (item, object) => {
+    const { apiVersion } = kinds[item.kind];
+    const awaited = { apiVersion, kind: item.kind, namespace: item.namespace, name: item.name };
+    const state = object.metadata.resourceVersion ?? "";
+    const cause = { type: "dependency", object: `${item.kind}/${item.namespace}/${item.name}`, state } as const;
+    return wakeWaiters(platform.records, item.cluster, awaited, (waiters) =>
+      enqueue(
+        platform,
+        waiters.flatMap((waiter): WorkItem[] => {
+          const known = kindNamed(waiter.kind);
+          return known === undefined ? [] : [{ ...waiter, cluster: item.cluster, kind: known.kind, cause }];
+        }),
+      ),
+    );
+  };
+
+  const wakeWritten: FollowUps["wakeWritten"] = (item, written) => {
+    const writer = `${item.kind}/${item.namespace}/${item.name}`;
+    return enqueue(
+      platform,
+      written.flatMap(({ reference, state }): WorkItem[] => {
+        const known = kindNamed(reference.kind);
+        if (known === undefined || reference.namespace === undefined) return [];
+        const { namespace, name } = reference;
+        return [
+          {
+            cluster: item.cluster,
+            kind: known.kind,
+            namespace,
+            name,
+            cause: { type: "dependency", object: writer, state },
+          },
+        ];
+      }),
+    );
+  };
+
+  const waitFor: FollowUps["waitFor"] = async (cluster, item, awaited, signal) => {
+    await Promise.all(awaited.map((reference) => registerWaiter(platform.records, item.cluster, reference, item)));
+    for (const reference of awaited) {
+      const identity = kindNamed(reference.kind);
+      if (identity === undefined) continue;
+      const namespace = reference.namespace ?? item.namespace;
+      const target: WorkItem = { ...item, kind: identity.kind, namespace, name: reference.name, cause: unhurried };
+      const current = await readFresh(cluster, target, "", signal);
+      if (current === undefined || !isReady(current)) continue;
+      const state = current.metadata.resourceVersion ?? "";
+      const object = `${reference.kind}/${namespace}/${reference.name}`;
+      await enqueue(platform, [{ ...plain(item), cause: { type: "dependency", object, state } }]);
+      return;
+    }
+  };
+
+  const send = (item: WorkItem, seconds: number): Promise<void> =>
+    platform.queue.sendLater(queueOf[item.kind], formatWorkItem(item), seconds);
+
+  const lookAgain: FollowUps["lookAgain"] = async (item, object, again, settings, unfinished) => {
+    const uid = object.metadata.uid ?? "";
+    if ("everySeconds" in again) {
+      // From a minute on the schedule comes at the same slot by itself.
+      if (again.everySeconds >= 60) return;
+      const now = platform.clock.now().getTime();
+      const { slot, afterSeconds } = nextSlot(uid, again.everySeconds * 1000, now);
+      return send({ ...plain(item), cause: { type: "schedule", slot: `${uid}/${slot}` } }, afterSeconds);
+    }
+    const backOff = "backOff" in again;
+    const attempt = backOff ? (item.continuation?.attempt ?? 0) + 1 : (again.continuation.attempt ?? 0);
+    const seconds = backOff ? backOffSeconds(attempt, settings) : again.afterSeconds;
+    if (backOff && seconds >= scheduledSeconds(object)) return;
+    const request = requestOf(item, object);
+    const continuation: Continuation = {
+      ...(backOff ? {} : again.continuation),
+      generation: object.metadata.generation ?? 0,
+      attempt,
+      ...(unfinished && request !== undefined ? { requestedAt: request } : {}),
+    };
+    const state = `${uid}/${object.metadata.resourceVersion}/${attempt}`;
+    return send({ ...plain(item), cause: { type: "again", state }, continuation }, seconds);
+  };
+
+  const retryAfterError: FollowUps["retryAfterError"] = async (item, { object, settings }) => {
+    const attempt = (item.continuation?.attempt ?? 0) + 1;
+    const seconds = backOffSeconds(attempt, settings ?? defaultBackOff);
+    if (object === undefined && attempt > unreadableAttempts) return false;
+    // The schedule comes first, and would begin a second row of retries beside this one.
+    if (object !== undefined && seconds >= scheduledSeconds(object)) return true;
+    await send({ ...item, continuation: { ...item.continuation, attempt } }, seconds);
+    return true;
+  };
+
+  return { wakeUsers, wakeWaiting, wakeWritten, waitFor, lookAgain, retryAfterError };
+}
+
+/** The request that a look answers: the one that the unfinished pass began with, else the one that the object carries. */
+export function requestOf(item: WorkItem, object: FreshObject): string | undefined {
+  return item.continuation?.requestedAt ?? object.metadata.annotations?.[requestedAtAnnotation];
+}
+
+/** A reader that takes the object as it is. */
+const unhurried = { type: "again", state: "" } as const;
+
+/** After how long the schedule looks at an object at the latest; seconds. Objects without an interval are taken as hourly. */
+function scheduledSeconds({ metadata, spec }: FreshObject): number {
+  if (metadata.deletionTimestamp !== undefined) return 60;
+  const interval = spec?.interval;
+  return typeof interval === "string" ? Math.max(parseGoDuration(interval) / 1000, 60) : 3600;
+}
+
+function plain({ cluster, kind, namespace, name, cause }: WorkItem): WorkItem {
+  return { cluster, kind, namespace, name, cause };
+}
