@@ -1,0 +1,84 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { ArtifactStore, StoredObject } from "../ports.ts";
+import { isAbsent, storagePath } from "./storage-path.ts";
+
+/**
+ * Artifacts as files: a key is a path below `directory`. What is being written lies in a directory of its own on the same
+ * file system and appears by rename. A key must not also be the directory of another key.
+ */
+export function createLocalArtifactStore(directory: string): ArtifactStore {
+  const files = join(directory, "files");
+  const unfinished = join(directory, "unfinished");
+
+  async function put(key: string, body: Uint8Array): Promise<void> {
+    const path = storagePath(files, key);
+    const temporary = join(unfinished, randomUUID());
+    await inDirectory(unfinished, () => writeFile(temporary, body, { mode: 0o600 }));
+    try {
+      await inDirectory(dirname(path), () => rename(temporary, path));
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  async function list(prefix: string): Promise<StoredObject[]> {
+    const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+    const root = folder === "" ? files : storagePath(files, folder.slice(0, -1));
+    const keys = (await filesBelow(root)).map((path) => folder + path).filter((key) => key.startsWith(prefix));
+    const found = await Promise.all(keys.map((key) => head(key)));
+    return found
+      .filter((object) => object !== undefined)
+      .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
+  }
+
+  async function head(key: string): Promise<StoredObject | undefined> {
+    const found = await unlessAbsent(stat(storagePath(files, key)));
+    return found?.isFile() === true ? { key, size: found.size, modified: found.mtime } : undefined;
+  }
+
+  return {
+    put,
+    list,
+    head,
+    get: (key) => unlessAbsent(readFile(storagePath(files, key))),
+    remove: async (keys) => {
+      await Promise.all(keys.map((key) => rm(storagePath(files, key), { force: true })));
+    },
+    link: async () => undefined,
+  };
+}
+
+/** Directories are made only when they turn out to be missing: nearly every write finds its own. */
+async function inDirectory(directory: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await write();
+  }
+}
+
+async function filesBelow(directory: string): Promise<string[]> {
+  const entries = (await unlessAbsent(readdir(directory, { withFileTypes: true }))) ?? [];
+  const paths = await Promise.all(
+    entries.map(async (entry) =>
+      entry.isDirectory()
+        ? (await filesBelow(join(directory, entry.name))).map((path) => `${entry.name}/${path}`)
+        : [entry.name],
+    ),
+  );
+  return paths.flat();
+}
+
+async function unlessAbsent<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
