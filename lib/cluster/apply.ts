@@ -1,0 +1,93 @@
+import type { KubernetesObject, ObjectReference } from "../api/object.ts";
+import type { AppliedRecord } from "./applied-record.ts";
+import type { ClusterClient } from "./client.ts";
+import type { HealthObservation } from "./health.ts";
+
+export type { AppliedRecord };
+
+/** How a set of objects is applied, and for whom. */
+export type ApplyOptions = {
+  /** Owner of what is applied in managedFields, and whose former client-side updates are taken over (KS-140, KS-143). */
+  fieldManager: string;
+  /** Prefix of the labels and annotations that are honoured: `<group>/ssa`, `/reconcile`, `/force` (KS-145, KS-146, KS-148). */
+  group: string;
+  /** Set on every object; what carries all of them belongs to the set (KS-155). */
+  ownerLabels: Readonly<Record<string, string>>;
+  /** Set on every object after the owner labels, over its own (KS-079). */
+  commonMetadata?: { labels?: Readonly<Record<string, string>>; annotations?: Readonly<Record<string, string>> };
+  /** Objects whose immutable fields change are deleted and made anew (KS-148, SN-18). */
+  force?: boolean;
+  /** Requests at a time; default 4 (`--concurrent-ssa`). */
+  concurrency?: number;
+  /** What an earlier apply of this set returned: objects that it knows, unchanged here and there, cost no request. */
+  record?: AppliedRecord | undefined;
+  /** Keys the digests of Secrets in the record, so that nobody can guess content from it; without one they have none, and each costs two requests. */
+  digestKey?: string | undefined;
+  /** Kinds (`group/Kind`; `Kind` for the core) that are applied in a stage of their own before the others (KS-133). */
+  customStageKinds?: readonly string[];
+  /** Prefixes of further field managers whose fields are taken over (KS-143, `--override-manager`). */
+  overrideManagers?: readonly string[];
+  signal?: AbortSignal | undefined;
+};
+
+/** What became of an object that is in the set. */
+export type ApplyAction = "created" | "configured" | "unchanged" | "skipped";
+
+export type ApplyEntry = {
+  /** As the API server names it: without a namespace where its kind has none (KS-135). */
+  reference: ObjectReference;
+  action: ApplyAction;
+  /** The object goes by itself when it is done: a Job with `ttlSecondsAfterFinished` (KS-199). */
+  expires?: true;
+};
+
+export type ApplyResult = {
+  /** What was applied or found to be so, in apply order (KS-170). While something is pending, what comes after is absent. */
+  entries: ApplyEntry[];
+  /** To be kept for the next apply of this set. */
+  record: AppliedRecord;
+  /**
+   * What has to be ready (a definition, a class, the end of an object that is made anew) before the rest can be applied;
+   * empty when everything is. Nothing waits here for more than a second: apply again later, with this record (SN-09).
+   */
+  pending: HealthObservation[];
+};
+
+/** An object was refused: what is to be said about it, and what had been applied before (SN-13). */
+export class ApplyFailed extends Error {
+  /** What was applied up to the failure, in apply order. */
+  readonly entries: readonly ApplyEntry[];
+  readonly record: AppliedRecord;
+
+  constructor(message: string, result: { entries: readonly ApplyEntry[]; record: AppliedRecord }, cause?: unknown) {
+    super(message, { cause });
+    this.name = "ApplyFailed";
+    this.entries = result.entries;
+    this.record = result.record;
+  }
+}
+
+/**
+ * Applies objects server-side in stages (kustomization.md, sections 8 and 9): definitions, classes, custom kinds, all others.
+ * Each object of a stage is tried before anything of that stage is written; an object that is already as wanted is not
+ * written. Throws ApplyFailed with Flux's text for what is refused.
+ */
+export async function applyObjects(
+  _client: ClusterClient,
+  _objects: readonly KubernetesObject[],
+  _options: ApplyOptions,
+): Promise<ApplyResult> {
+  throw new Error("being written");
+}
+
+/**
+ * Whether everything is still as it was when the record was made: one metadata LIST for each kind, nothing rendered
+ * (design, decision 7). False also where the record is too old to be trusted. Throws ApiError.
+ */
+export async function isUnchanged(
+  _client: ClusterClient,
+  _record: AppliedRecord,
+  _options: Pick<ApplyOptions, "fieldManager" | "ownerLabels" | "concurrency" | "signal">,
+): Promise<boolean> {
+  throw new Error("being written");
+}
