@@ -1,0 +1,101 @@
+import type { KubernetesObject } from "../object.ts";
+import { definitions } from "../schema/kinds.ts";
+import { installLabels, runtimeNamespace } from "./labels.ts";
+
+/** Where a cluster's API server finds Sluice. */
+export type AdmissionAddress = {
+  clusterId: string;
+  /** `https://host[:port]`, without trailing slash. */
+  endpoint: string;
+  /** The cluster's own, which nobody else can guess. */
+  token: string;
+  /** Base64 of the PEM of the authority that signed the endpoint's certificate; publicly trusted ones need none. */
+  caBundle?: string;
+};
+
+/** Name of the webhook configuration (BS-047). */
+export const webhookName = `sluice-${runtimeNamespace}`;
+
+/** Label that the objects of a Kustomization carry. */
+const ownerLabel = "kustomize.toolkit.fluxcd.io/name";
+
+/**
+ * The cluster's call to Sluice at each change that matters (design, decision 5): of Sluice's kinds, and of the objects that
+ * carry owner labels, also when somebody takes the label off. It never stands in the way: the answer is always yes, a call
+ * that fails is ignored, and costs at most two seconds. What must not call is sorted out inside the API server.
+ */
+export function admissionWebhook({ clusterId, endpoint, token, caBundle }: AdmissionAddress): KubernetesObject {
+  const url = `${endpoint}/admission/${encodeURIComponent(clusterId)}/${encodeURIComponent(token)}`;
+  const call = {
+    admissionReviewVersions: ["v1"],
+    clientConfig: { url, ...(caBundle === undefined ? {} : { caBundle }) },
+    failurePolicy: "Ignore",
+    matchPolicy: "Equivalent",
+    sideEffects: "NoneOnDryRun",
+    timeoutSeconds: 2,
+  };
+  return {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingWebhookConfiguration",
+    metadata: { name: webhookName, labels: { ...installLabels(), "app.kubernetes.io/managed-by": "sluice" } },
+    webhooks: [
+      { ...call, name: "kinds.sluice.dev", rules: kindRules(), matchConditions: [notDryRun, notOurOwnWriteOfAKind] },
+      {
+        ...call,
+        name: "managed.sluice.dev",
+        objectSelector: { matchExpressions: [{ key: ownerLabel, operator: "Exists" }] },
+        rules: [rule(["*"], ["*"], ["*"], "*")],
+        matchConditions: [notDryRun, notOurOwnWrite, notMadeByKubernetes, notBySystem],
+      },
+    ],
+  };
+}
+
+/** The kinds that have a status are reconciled; the others are read when an event needs them. */
+function kindRules(): unknown[] {
+  return definitions
+    .filter(({ status }) => status !== undefined)
+    .map(({ group, versions, plural }) => rule([group], [versions[0]], [plural], "Namespaced"));
+}
+
+/** A resource without `/` matches writes of objects, never of their status or another subresource. */
+function rule(apiGroups: string[], apiVersions: string[], resources: string[], scope: string): unknown {
+  return { apiGroups, apiVersions, resources, scope, operations: ["CREATE", "UPDATE", "DELETE"] };
+}
+
+type MatchCondition = { name: string; expression: string };
+
+const notDryRun: MatchCondition = {
+  name: "not-a-dry-run",
+  expression: "!has(request.dryRun) || !request.dryRun",
+};
+
+/** The field managers that Sluice writes with, which are those of Flux's controllers (KS-004, KS-140, SRC-031). */
+const ownManagers = ["kustomize-controller", "notification-controller", "source-controller", "sluice"];
+
+const byOwnManager = [
+  "has(request.options) && has(request.options.fieldManager) && ",
+  `(request.options.fieldManager.startsWith('gotk-') || request.options.fieldManager in [${ownManagers.map((name) => `'${name}'`).join(", ")}])`,
+].join("");
+
+const notOurOwnWrite: MatchCondition = { name: "not-our-own-write", expression: `!(${byOwnManager})` };
+
+/** A Flux controller that runs in the cluster has the same field managers, but is somebody else: a team may move one at a time. */
+const notOurOwnWriteOfAKind: MatchCondition = {
+  name: "not-our-own-write",
+  expression: `!(${byOwnManager}) || request.userInfo.username.startsWith('system:serviceaccount:${runtimeNamespace}:')`,
+};
+
+/** Kubernetes copies the labels of Services to their Endpoints and EndpointSlices, and writes these all the time (SV-03). */
+const notMadeByKubernetes: MatchCondition = {
+  name: "not-made-by-kubernetes",
+  expression:
+    "!(request.resource.group in ['coordination.k8s.io', 'discovery.k8s.io', 'events.k8s.io'] || (request.resource.group == '' && request.resource.resource in ['endpoints', 'events']))",
+};
+
+/** What Kubernetes' own controllers write to an object is no drift. */
+const notBySystem: MatchCondition = {
+  name: "not-by-kubernetes",
+  expression:
+    "!(request.userInfo.username in ['system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler'] || request.userInfo.username.startsWith('system:node:') || request.userInfo.username.startsWith('system:serviceaccount:kube-system:'))",
+};
