@@ -39,7 +39,7 @@ export const install = defineCommand({
       throw new Error("--endpoint needs --admission-seed FILE");
     const kubeconfig = await readFile(args.kubeconfig, "utf8");
     const client = connect(
-      { id: args.cluster, type: "kubeconfig", kubeconfig, context: args.context },
+      { type: "kubeconfig", kubeconfig, context: args.context },
       { userAgent: "sluice/0.1.0", trusted: true },
     );
     const seed =

@@ -27,6 +27,8 @@ export type CustomResourceVersion = {
   name: string;
   served: true;
   storage: boolean;
+  deprecated?: true;
+  deprecationWarning?: string;
   schema: { openAPIV3Schema: Record<string, unknown> };
   subresources?: { status: Record<string, never> };
   additionalPrinterColumns: PrinterColumn[];
@@ -35,7 +37,7 @@ export type CustomResourceVersion = {
 
 /**
  * The CustomResourceDefinition of a kind: all versions with one schema and no conversion, so that nothing is pruned
- * whichever version reads or writes, the newest stored (KS-240, BS-051, BS-052). Its annotations keep variable substitution
+ * whichever version reads or writes, the newest stored (KS-240, BS-051, BS-052), the others with a warning (CV-002). Its annotations keep variable substitution
  * (SRC-002) and the repository's own copy of Flux's definition (SN-01) away from it; its label makes the flux CLI ask
  * before it replaces it (BS-044).
  */
@@ -70,11 +72,14 @@ export function customResourceDefinition(definition: KindDefinition): CustomReso
 }
 
 function version(definition: KindDefinition, name: string): CustomResourceVersion {
-  const { status, columns, selectableFields, versions } = definition;
+  const { kind, status, columns, selectableFields, versions } = definition;
   return {
     name,
     served: true,
     storage: name === versions[0],
+    ...(name === versions[0]
+      ? {}
+      : { deprecated: true, deprecationWarning: `${name} ${kind} is deprecated, upgrade to ${versions[0]}` }),
     schema: { openAPIV3Schema: rootSchema(definition) },
     ...(status === undefined ? {} : { subresources: { status: {} } }),
     additionalPrinterColumns: columns,
