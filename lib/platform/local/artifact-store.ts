@@ -43,7 +43,7 @@ export function createLocalArtifactStore(directory: string): ArtifactStore {
     put,
     list,
     head,
-    get: (key) => unlessAbsent(readFile(storagePath(files, key))),
+    get: async (key) => unlessAbsent(readFile(storagePath(files, key))),
     remove: async (keys) => {
       await Promise.all(keys.map((key) => rm(storagePath(files, key), { force: true })));
     },

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer } from "node:https";
+import { createServer, type Server } from "node:https";
 import { getRequestListener } from "@hono/node-server";
 
 /** A listening HTTPS server. `url` has the scheme, the address it listens on and the port, no trailing slash. */
@@ -54,16 +54,24 @@ export async function startListener(options: {
   const bound = server.address();
   if (bound === null || typeof bound === "string") throw new Error("the listener has no port");
   const host = bound.family === "IPv6" ? `[${bound.address}]` : bound.address;
+  let closed: Promise<unknown> | undefined;
   return {
     url: `https://${host}:${bound.port}`,
     close: async () => {
-      const closed = once(server, "close");
-      server.close();
-      server.closeIdleConnections();
-      setTimeout(() => server.closeAllConnections(), 2_000).unref();
+      closed ??= endOf(server);
       await closed;
     },
   };
+}
+
+/** What is being answered has two seconds to end. */
+async function endOf(server: Server): Promise<void> {
+  const closed = once(server, "close");
+  server.close();
+  server.closeIdleConnections();
+  const impatience = setTimeout(() => server.closeAllConnections(), 2_000);
+  await closed;
+  clearTimeout(impatience);
 }
 
 async function receive(

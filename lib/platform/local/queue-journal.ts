@@ -24,7 +24,7 @@ type Line =
   | ["received", number, number]
   | ["done", number];
 
-/** The file is written anew when it has grown by this much beyond what is undone. */
+/** The file is written anew when it has grown by this much, and to twice its size. */
 const compactBytes = 4 * 1024 * 1024;
 
 /**
@@ -37,15 +37,16 @@ export function openQueueJournal(directory: string): QueueJournal {
   const path = join(directory, "queue.journal");
   const live = readLive(path);
   const undone = [...live.values()];
+  let kept = 0;
   let written = 0;
   let closed = false;
   let file = rewrite();
 
   function rewrite(): number {
     const temporary = `${path}~`;
-    writeFileSync(temporary, [...live.values()].map((entry) => formatLine(acceptedLine(entry))).join(""), {
-      mode: 0o600,
-    });
+    const text = [...live.values()].map((entry) => formatLine(acceptedLine(entry))).join("");
+    writeFileSync(temporary, text, { mode: 0o600 });
+    kept = text.length;
     renameSync(temporary, path);
     written = 0;
     return openSync(path, "a", 0o600);
@@ -54,7 +55,7 @@ export function openQueueJournal(directory: string): QueueJournal {
   function append(line: Line): void {
     if (closed) return;
     written += writeSync(file, formatLine(line));
-    if (written < compactBytes) return;
+    if (written < Math.max(compactBytes, kept)) return;
     closeSync(file);
     file = rewrite();
   }
