@@ -1,5 +1,11 @@
-import type { ObjectReference } from "../api/object.ts";
+import type { KubernetesObject, ObjectReference } from "../api/object.ts";
 import type { ClusterClient } from "./client.ts";
+import { formatInventoryId } from "./inventory.ts";
+import { computeStatus, isUnschedulable } from "./kstatus.ts";
+import { formatSelector, groupByKind, readKind } from "./live.ts";
+import { listObjects } from "./objects.ts";
+import { groupOf } from "./order.ts";
+import { textsAt } from "./unstructured.ts";
 
 /** kstatus: where an object is on the way to what its specification asks for (KS-196). */
 export type HealthStatus = "Current" | "InProgress" | "Failed" | "NotFound" | "Terminating" | "Unknown";
@@ -13,15 +19,107 @@ export type HealthObservation = {
   error?: string;
 };
 
+/** Kinds of which existence is all there is to know: their metadata is enough. */
+const statusless = new Set(
+  "ConfigMap Secret ServiceAccount LimitRange PodTemplate apps/ControllerRevision batch/CronJob coordination.k8s.io/Lease networking.k8s.io/NetworkPolicy rbac.authorization.k8s.io/Role rbac.authorization.k8s.io/RoleBinding rbac.authorization.k8s.io/ClusterRole rbac.authorization.k8s.io/ClusterRoleBinding storage.k8s.io/StorageClass".split(
+    " ",
+  ),
+);
+
+/** Reads at a time. */
+const concurrency = 8;
+/** A LIST of a namespace also brings what nobody asked about: worth it from so many objects of a kind on. */
+const listFrom = 4;
+
 /**
  * Looks once at each object and says how it is by the rules of kstatus (section 11 of kustomization.md). The observations
  * are in the order of the references. Objects of one kind and namespace are read with one LIST where that is cheaper.
  * A read that is refused is an observation (`Unknown`), not an error; an aborted signal rejects.
  */
 export async function observeHealth(
-  _client: ClusterClient,
-  _references: readonly ObjectReference[],
-  _signal?: AbortSignal,
+  client: ClusterClient,
+  references: readonly ObjectReference[],
+  signal?: AbortSignal,
 ): Promise<HealthObservation[]> {
-  throw new Error("being written");
+  const asked = references.map((reference) => ({ reference, namespace: reference.namespace ?? "" }));
+  const groups = groupByKind(asked).flatMap((kind) => [...Map.groupBy(kind, ({ namespace }) => namespace).values()]);
+  const observed = new Map<ObjectReference, HealthObservation>();
+  await Promise.all(
+    groups.map(async (group) => {
+      const inGroup = group.map(({ reference }) => reference);
+      for (const observation of await observeGroup(client, inGroup, signal)) {
+        observed.set(observation.reference, observation);
+      }
+    }),
+  );
+  return references.flatMap((reference) => observed.get(reference) ?? []);
+}
+
+/** Objects of one kind in one namespace. */
+async function observeGroup(
+  client: ClusterClient,
+  references: ObjectReference[],
+  signal: AbortSignal | undefined,
+): Promise<HealthObservation[]> {
+  const content = references.some((reference) => statusless.has(kindOf(reference))) ? "metadata" : "whole";
+  try {
+    const live = await readKind(client, references, { content, listFrom, concurrency, signal });
+    return await Promise.all(
+      references.map((reference) => observe(client, reference, live.get(formatInventoryId(reference)), signal)),
+    );
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    if (references.length === 1) return references.map((reference) => unknown(reference, error));
+    // One refusal must not hide what the others are: each is asked by itself.
+    return (await Promise.all(references.map((reference) => observeGroup(client, [reference], signal)))).flat();
+  }
+}
+
+/** What an object, read or found absent, is. */
+async function observe(
+  client: ClusterClient,
+  reference: ObjectReference,
+  object: KubernetesObject | undefined,
+  signal: AbortSignal | undefined,
+): Promise<HealthObservation> {
+  if (object === undefined) return { reference, status: "NotFound", message: "Resource not found" };
+  try {
+    const computed = computeStatus(object);
+    const hasPods = ["apps/StatefulSet", "apps/ReplicaSet"].includes(kindOf(reference));
+    if (computed.status !== "InProgress" || !hasPods) return { reference, ...computed };
+    const failures = await countFailedPods(client, object, signal);
+    return failures === 0
+      ? { reference, ...computed }
+      : { reference, status: "Failed", message: `${failures} pods have failed` };
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    return unknown(reference, error);
+  }
+}
+
+/** KS-198: pods that crash in a loop; neither those without a node nor those that are going. */
+async function countFailedPods(
+  client: ClusterClient,
+  owner: KubernetesObject,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const labels = textsAt(owner, "spec", "selector", "matchLabels");
+  const { namespace } = owner.metadata;
+  if (Object.keys(labels).length === 0 || namespace === undefined) return 0;
+  const listing = { apiVersion: "v1", kind: "Pod", namespace, labelSelector: formatSelector(labels) };
+  const pods = (await listObjects(client, listing, signal)).map((pod) => ({ ...pod, apiVersion: "v1", kind: "Pod" }));
+  return pods.filter(
+    (pod) =>
+      pod.metadata.deletionTimestamp === undefined && !isUnschedulable(pod) && computeStatus(pod).status === "Failed",
+  ).length;
+}
+
+function unknown(reference: ObjectReference, error: unknown): HealthObservation {
+  const message = error instanceof Error ? error.message : String(error);
+  return { reference, status: "Unknown", message, error: message };
+}
+
+function kindOf({ apiVersion, kind }: ObjectReference): string {
+  const group = groupOf(apiVersion);
+  return group === "" ? kind : `${group}/${kind}`;
 }
