@@ -7,6 +7,8 @@ export type AppliedObject = {
   live?: { uid: string; resourceVersion: string; fingerprint: string };
   /** The object was left as it is (KS-145, KS-146). */
   skipped?: true;
+  /** The object goes by itself when it is done (KS-199). */
+  expires?: true;
 };
 
 /**

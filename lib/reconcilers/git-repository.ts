@@ -32,7 +32,7 @@ export const reconcileGitRepository: Reconciler<GitRepository, GitRepositoryStat
     const revision = status.artifact?.revision;
     return {
       ...settled(pass),
-      ...(produced === undefined || revision === undefined ? {} : { produced: { revision } }),
+      ...(revision === undefined ? {} : { produced: { revision, isNew: produced !== undefined } }),
     };
   } catch (error) {
     return fail(pass, gitFailure(error, context.signal));

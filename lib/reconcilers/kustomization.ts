@@ -1,11 +1,18 @@
-import type { InventoryEntry, Kustomization, KustomizationStatus } from "../api/kustomization.ts";
+import type { Kustomization, KustomizationStatus } from "../api/kustomization.ts";
 import type { Finalizer, Outcome, Reconciler } from "../engine/reconciler.ts";
 import { formatGoDuration } from "../text/go-duration.ts";
 import { applyRevision } from "./kustomization/apply.ts";
 import { deleteInventory } from "./kustomization/deletion.ts";
 import { checkDependencies } from "./kustomization/dependencies.ts";
 import { Halt } from "./kustomization/halt.ts";
-import { checkHealth, parseHealthCheck, startHealthCheck } from "./kustomization/health.ts";
+import {
+  checkHealth,
+  type HealthCheck,
+  isCheckingHealth,
+  parseHealthCheck,
+  startHealthCheck,
+  withoutHealthCheck,
+} from "./kustomization/health.ts";
 import { recordHistory } from "./kustomization/history.ts";
 import {
   beginPass,
@@ -16,11 +23,12 @@ import {
   revisionMetadata,
 } from "./kustomization/pass.ts";
 import { findSource } from "./kustomization/source.ts";
+import { parseWaitingStage, StageWait, waitForStage } from "./kustomization/stage-wait.ts";
 import { refuseUnsupported } from "./kustomization/unsupported.ts";
 
 /**
  * Takes the artifact of one source, renders `spec.path`, applies it in stages, prunes what disappeared and looks at health
- * (kustomization.md). A look at health that is not done yet comes back as a continuation; everything else is one pass.
+ * (kustomization.md). What needs time, a stage or health, comes back as a continuation; everything else is one pass.
  */
 export const reconcileKustomization: Reconciler<Kustomization, KustomizationStatus> = async (
   object,
@@ -28,13 +36,18 @@ export const reconcileKustomization: Reconciler<Kustomization, KustomizationStat
   continuation,
 ) => {
   const pass = beginPass(object, context);
+  const stage = parseWaitingStage(continuation);
+  if (stage !== undefined) pass.startedAt = stage.startedAt;
   try {
     const check = parseHealthCheck(continuation);
     if (check !== undefined) {
-      if (object.status?.lastAttemptedRevision !== check.revision) return overtaken(object);
+      const isCurrent = object.status?.lastAttemptedRevision === check.revision && isCheckingHealth(pass);
+      if (!isCurrent) return untouched(object);
       pass.conditions.remove("Stalled");
       return (await checkHealth(pass, check)) ?? succeed(pass, check);
     }
+    if (context.cause.type === "schedule" && isCheckingHealth(pass)) return untouched(object);
+
     refuseUnsupported(object);
     const source = await findSource(object, context);
     pass.revision = source.artifact.revision;
@@ -44,10 +57,13 @@ export const reconcileKustomization: Reconciler<Kustomization, KustomizationStat
     reportProgress(pass, "Fetching manifests");
     const applied = await applyRevision(pass, source);
     const started = startHealthCheck(pass, applied);
-    return (started.due ? await checkHealth(pass, started) : undefined) ?? succeed(pass, started);
+    if (started === undefined) return succeed(pass, withoutHealthCheck(pass, applied));
+    return (await checkHealth(pass, started)) ?? succeed(pass, started);
   } catch (error) {
     if (error instanceof Halt) return halted(pass, error);
-    throw error;
+    if (!(error instanceof StageWait)) throw error;
+    const end = waitForStage(pass, error, stage);
+    return end instanceof Halt ? halted(pass, end) : end;
   }
 };
 
@@ -58,7 +74,7 @@ export const finalizeKustomization: Finalizer<Kustomization> = (object, context,
 /** KS-221, KS-231: the revision is applied and, where that was asked for, healthy. */
 function succeed(
   pass: Pass,
-  applied: { revision: string; originRevision?: string; digest?: string; startedAt: number },
+  applied: Pick<HealthCheck, "revision" | "originRevision" | "digest" | "startedAt">,
 ): Outcome<KustomizationStatus> {
   const { object, status, conditions, context } = pass;
   status.lastAppliedRevision = applied.revision;
@@ -68,14 +84,14 @@ function succeed(
   conditions.remove("Reconciling");
   conditions.remove("Stalled");
   conditions.set("Ready", "True", "ReconciliationSucceeded", `Applied revision: ${applied.revision}`);
-  const took = context.clock.now().getTime() - applied.startedAt;
-  if (applied.digest !== undefined) recordHistory(pass, applied.digest, "ReconciliationSucceeded", took);
+  if (applied.digest !== undefined) recordHistory(pass, applied.digest, "ReconciliationSucceeded", applied.startedAt);
+  const took = formatGoDuration(context.clock.now().getTime() - applied.startedAt);
   publish(pass, {
     type: "Normal",
-    message: `Reconciliation finished in ${formatGoDuration(took)}, next run in ${formatGoDuration(pass.intervalMilliseconds)}`,
+    message: `Reconciliation finished in ${took}, next run in ${formatGoDuration(pass.intervalMilliseconds)}`,
     metadata: { "kustomize.toolkit.fluxcd.io/commit_status": "update" },
   });
-  return { status: { ...status, conditions: conditions.list() }, events: pass.events };
+  return { status: { ...status, conditions: conditions.list() }, events: pass.events, wake: pass.wake };
 }
 
 /** KS-222, KS-223, KS-013: what a pass that could not finish leaves behind, and when it is tried again. */
@@ -84,23 +100,23 @@ function halted(pass: Pass, halt: Halt): Outcome<KustomizationStatus> {
   conditions.set("Ready", "False", halt.reason, halt.message);
   if (halt.retry === "terminal") conditions.set("Stalled", "True", halt.reason, halt.message);
   const reconciling = conditions.get("Reconciling");
-  if (halt.started && reconciling !== undefined)
+  if (halt.started && reconciling !== undefined) {
     conditions.set("Reconciling", "True", "ProgressingWithRetry", reconciling.message);
+  }
   if (halt.event !== undefined) publish(pass, { ...halt.event, metadata: revisionMetadata(pass) });
   const outcome: Outcome<KustomizationStatus> = {
     status: { ...status, conditions: conditions.list() },
     events: pass.events,
+    wake: pass.wake,
     ...(halt.waitsFor.length === 0 ? {} : { waitsFor: halt.waitsFor }),
   };
   if (halt.retry === "terminal") return outcome;
-  const afterSeconds =
+  const everySeconds =
     halt.retry === "dependency" ? context.settings.requeueDependencySeconds : retryIntervalSeconds(object);
-  return { ...outcome, again: { afterSeconds } };
+  return { ...outcome, again: { everySeconds } };
 }
 
-/** A newer revision has been attempted since this look was put off: what it found is its own. */
-function overtaken(object: Kustomization): Outcome<KustomizationStatus> {
+/** Nothing to say: another look at this object is under way, or has found more than this one could. */
+function untouched(object: Kustomization): Outcome<KustomizationStatus> {
   return { status: { ...object.status }, events: [], unfinished: true };
 }
-
-export type { InventoryEntry };

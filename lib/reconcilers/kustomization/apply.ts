@@ -1,12 +1,241 @@
-import type { KustomizationStatus } from "../../api/kustomization.ts";
-import type { ObjectReference } from "../../api/object.ts";
-import { type AppliedRecord, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
-import { differenceOf, formatInventory, type InventoryEntry } from "../../cluster/inventory.ts";
-import { pruneObjects } from "../../cluster/prune.ts";
-import { BuildFailed, build, buildDigest, openArtifact, PathNotFound } from "../../kustomize/build.ts";
-import { failure, Halt } from "./halt.ts";
-import type { Applied } from "./health.ts";
+import type { InventoryEntry } from "../../api/kustomization.ts";
+import type { KubernetesObject, ObjectReference } from "../../api/object.ts";
+import type { AppliedRecord } from "../../cluster/applied-record.ts";
+import { type ApplyEntry, ApplyFailed, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
+import { differenceOf, formatInventory, formatInventoryId, referencesOf } from "../../cluster/inventory.ts";
+import { PruneFailed, pruneObjects } from "../../cluster/prune.ts";
+import { formatSubject } from "../../cluster/subject.ts";
+import { kindNamed } from "../../engine/kinds.ts";
+import {
+  InvalidArtifact,
+  type OpenArtifact,
+  openArtifact,
+  PathNotFound,
+  selectPath,
+} from "../../kustomize/artifact.ts";
+import { build, inputDigest } from "../../kustomize/build.ts";
+import { BuildFailed } from "../../kustomize/build-failed.ts";
+import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
-import { type Pass, publish, reportProgress } from "./pass.ts";
-import { readRecord, writeRecord } from "./record.ts";
+import { fieldManager, group, ownerLabels, type Pass, publish, reportProgress } from "./pass.ts";
+import { type KustomizationRecord, readRecord, writeRecord } from "./record.ts";
 import { fetchArtifact, type Source } from "./source.ts";
+import { StageWait } from "./stage-wait.ts";
+
+/** Where a pass stands when everything is applied and pruned. */
+export type Applied = {
+  /** Digest of what was rendered, for the history; absent where nothing was. */
+  digest?: string;
+  changed: boolean;
+};
+
+/**
+ * Brings the cluster to one revision: fetch, build, apply in stages, prune. Where neither the inputs nor the cluster have
+ * changed since the last pass nothing of that happens (design, decision 7). Throws a Halt, or a StageWait where a stage
+ * needs time.
+ */
+export async function applyRevision(pass: Pass, source: Source): Promise<Applied> {
+  const record = await readRecord(pass.context, pass.object);
+  const opened = new Map<string, Promise<OpenArtifact>>();
+  const artifact = () => {
+    const opening = opened.get(source.artifact.digest) ?? open(pass, source);
+    opened.set(source.artifact.digest, opening);
+    return opening;
+  };
+  if (record !== undefined && (await nothingToDo(pass, source, record, artifact))) return { changed: false };
+  return applyBuild(pass, source, record, await artifact());
+}
+
+/** Fetches and unpacks the artifact, and finds `spec.path` in it: the revision counts as attempted from here on (KS-225). */
+async function open(pass: Pass, source: Source): Promise<OpenArtifact> {
+  const { object, context, status } = pass;
+  try {
+    const artifact = await openArtifact(await fetchArtifact(source.artifact, context));
+    selectPath(artifact, object.spec.path);
+    status.lastAttemptedRevision = source.artifact.revision;
+    return artifact;
+  } catch (error) {
+    if (error instanceof InvalidArtifact || error instanceof PathNotFound) {
+      throw failure("ArtifactFailed", error.message, error);
+    }
+    throw error;
+  }
+}
+
+/** The no-op: same generation, same files below what the build reaches, and a cluster that is as it was left. */
+async function nothingToDo(
+  pass: Pass,
+  source: Source,
+  record: KustomizationRecord,
+  artifact: () => Promise<OpenArtifact>,
+): Promise<boolean> {
+  const { object, context, status, target } = pass;
+  if (record.begun !== undefined || record.generation !== object.metadata.generation) return false;
+  if (status.inventory === undefined) return false;
+  const isNewArtifact = record.artifact !== source.artifact.digest;
+  if (isNewArtifact && inputDigest(await artifact(), object.spec) !== record.input) return false;
+  const options = { fieldManager, ownerLabels: ownerLabels(object), signal: context.signal };
+  if (!(await isUnchanged(target, record.applied, options))) return false;
+  status.lastAttemptedRevision = source.artifact.revision;
+  if (isNewArtifact) await writeRecord(context, object, { ...record, artifact: source.artifact.digest });
+  return true;
+}
+
+async function applyBuild(
+  pass: Pass,
+  source: Source,
+  record: KustomizationRecord | undefined,
+  artifact: OpenArtifact,
+): Promise<Applied> {
+  const { object, context, status } = pass;
+  reportProgress(pass, "Building manifests");
+  const { objects, digest } = await rendered(pass, artifact);
+  reportProgress(pass, "Detecting drift");
+  refuseEncrypted(pass, objects, digest);
+
+  const old = [...(status.inventory?.entries ?? []), ...(record?.begun ?? [])];
+  const intent = formatInventory(objects.map(referenceOf));
+  const settled: Omit<KustomizationRecord, "applied"> = {
+    format: 1,
+    uid: object.metadata.uid ?? "",
+    generation: object.metadata.generation ?? 0,
+    artifact: source.artifact.digest,
+    input: inputDigest(artifact, object.spec),
+    rendered: digest,
+  };
+  const unapplied: AppliedRecord = record?.applied ?? { lookedAt: 0, fieldManager, objects: {} };
+  // What is about to be applied for the first time is written down before: a pass that dies leaves nothing untracked.
+  const begun = united(old, intent);
+  if (differenceOf(intent, old).length > 0)
+    await writeRecord(context, object, { ...settled, applied: unapplied, begun });
+
+  const result = await applied(pass, objects, record?.applied, { digest, old, settled, begun });
+  announceChanges(pass, result.entries);
+  const inventory = formatInventory(result.entries.map(({ reference }) => reference));
+  status.inventory = { entries: inventory };
+  await prune(pass, differenceOf(old, inventory), digest);
+  await writeRecord(context, object, { ...settled, applied: result.record });
+  return { digest, changed: result.entries.some(isChange) };
+}
+
+async function rendered(pass: Pass, artifact: OpenArtifact): ReturnType<typeof build> {
+  try {
+    return await build(artifact, pass.object.spec, { signal: pass.context.signal });
+  } catch (error) {
+    if (error instanceof PathNotFound) throw failure("ArtifactFailed", error.message, error);
+    if (error instanceof BuildFailed) throw failure("BuildFailed", error.message, error);
+    throw error;
+  }
+}
+
+/** KS-091: ciphertext must not reach the cluster because somebody forgot `spec.decryption`. */
+function refuseEncrypted(pass: Pass, objects: readonly KubernetesObject[], digest: string): void {
+  for (const object of objects) {
+    const marked = object.kind === "Secret" && "sops" in object;
+    const allowed = object.metadata.annotations?.[`${group}/decrypt`]?.toLowerCase() === "disabled";
+    if (!marked || allowed) continue;
+    const subject = formatSubject(referenceOf(object));
+    recordHistory(pass, digest, "ReconciliationFailed");
+    throw failure(
+      "ReconciliationFailed",
+      `${subject} is SOPS encrypted, configuring decryption is required for this secret to be reconciled\n`,
+    );
+  }
+}
+
+type Undertaking = {
+  digest: string;
+  old: InventoryEntry[];
+  settled: Omit<KustomizationRecord, "applied">;
+  begun: InventoryEntry[];
+};
+
+/** Applies; what was applied before a failure, or before a stage that needs time, stays tracked (SN-13, KS-137). */
+async function applied(
+  pass: Pass,
+  objects: KubernetesObject[],
+  record: AppliedRecord | undefined,
+  { digest, old, settled, begun }: Undertaking,
+): Promise<ApplyResult> {
+  const { object, context, status, target } = pass;
+  const { settings } = context;
+  const digestKey = await context.secrets.read("admission-seed");
+  try {
+    const result = await applyObjects(target, objects, {
+      fieldManager,
+      group,
+      ownerLabels: ownerLabels(object),
+      ...(object.spec.commonMetadata === undefined ? {} : { commonMetadata: object.spec.commonMetadata }),
+      force: object.spec.force === true,
+      concurrency: settings.concurrentSsa,
+      record,
+      digestKey,
+      customStageKinds: settings.customApplyStageKinds,
+      overrideManagers: settings.overrideManagers,
+      signal: context.signal,
+    });
+    if (result.pending.length === 0) return result;
+    await writeRecord(context, object, { ...settled, applied: result.record, begun });
+    announceChanges(pass, result.entries);
+    throw new StageWait(result.pending);
+  } catch (error) {
+    if (!(error instanceof ApplyFailed)) throw error;
+    const references = error.entries.map(({ reference }) => reference);
+    status.inventory = { entries: united(old, formatInventory(references)) };
+    await writeRecord(context, object, { ...settled, applied: error.record, begun: status.inventory.entries });
+    recordHistory(pass, digest, "ReconciliationFailed");
+    const lines = error.entries.filter(isChange).map((entry) => `${formatChange(entry)}\n`);
+    throw failure("ReconciliationFailed", `${error.message}\n${lines.join("")}`, error);
+  }
+}
+
+/** KS-173 to KS-177. With `prune: false` what is stale is left, and forgotten (KS-174). */
+async function prune(pass: Pass, stale: InventoryEntry[], digest: string): Promise<void> {
+  const { object, context, status, target } = pass;
+  if (object.spec.prune !== true || stale.length === 0) return;
+  try {
+    const entries = await pruneObjects(target, referencesOf(stale), {
+      group,
+      ownerLabels: ownerLabels(object),
+      concurrency: context.settings.concurrentSsa,
+      signal: context.signal,
+    });
+    if (entries.length === 0) return;
+    publish(pass, { type: "Normal", reason: "Progressing", message: entries.map(formatChange).join("\n") });
+  } catch (error) {
+    if (!(error instanceof PruneFailed)) throw error;
+    const survivors = new Set(error.survivors.map(formatInventoryId));
+    const entries = [...(status.inventory?.entries ?? []), ...stale.filter(({ id }) => survivors.has(id))];
+    status.inventory = { entries };
+    recordHistory(pass, digest, "PruneFailed");
+    throw failure("PruneFailed", error.message, error);
+  }
+}
+
+/** KS-230: one line an object that changed, in the order in which they were applied. Sluice's own kinds are woken as well. */
+function announceChanges(pass: Pass, entries: readonly ApplyEntry[]): void {
+  const changes = entries.filter(isChange);
+  if (changes.length === 0) return;
+  publish(pass, { type: "Normal", reason: "Progressing", message: changes.map(formatChange).join("\n") });
+  const state = `${pass.object.metadata.uid}/${pass.startedAt}`;
+  for (const { reference } of changes)
+    if (kindNamed(reference.kind) !== undefined) pass.wake.push({ reference, state });
+}
+
+/** `<Kind>/<namespace>/<name> <action>`: a line of change and prune events. */
+export function formatChange({ reference, action }: { reference: ObjectReference; action: string }): string {
+  return `${formatSubject(reference)} ${action}`;
+}
+
+function isChange({ action }: ApplyEntry): boolean {
+  return action === "created" || action === "configured";
+}
+
+function referenceOf({ apiVersion, kind, metadata }: KubernetesObject): ObjectReference {
+  const { name, namespace } = metadata;
+  return { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+function united(old: readonly InventoryEntry[], more: readonly InventoryEntry[]): InventoryEntry[] {
+  return [...old, ...differenceOf(more, old)];
+}

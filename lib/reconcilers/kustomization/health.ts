@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KustomizationStatus } from "../../api/kustomization.ts";
 import type { ObjectReference } from "../../api/object.ts";
-import { type HealthObservation, observeHealth } from "../../cluster/health.ts";
+import { observeHealth } from "../../cluster/health.ts";
+import { formatInventoryId, referencesOf } from "../../cluster/inventory.ts";
 import type { Outcome } from "../../engine/reconciler.ts";
 import type { Continuation } from "../../engine/work-item.ts";
 import type { Json } from "../../platform/ports.ts";
 import { formatGoDuration } from "../../text/go-duration.ts";
+import type { Applied } from "./apply.ts";
 import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
 import { type Pass, progressMessage, publish } from "./pass.ts";
+import { readRecord } from "./record.ts";
+import { describe } from "./stage-wait.ts";
 
 /** A health check under way: all that a later look needs to go on with it, or to end it. Times are milliseconds since 1970. */
 export type HealthCheck = {
@@ -22,39 +26,65 @@ export type HealthCheck = {
   /** Whether passing is worth an event (KS-193). */
   tell: boolean;
   looks: number;
-  /** What is looked at. */
-  objects: ObjectReference[];
 };
 
-/** Where a pass stands when everything is applied and pruned. */
-export type Applied = { digest?: string; changed: boolean; objects: ObjectReference[] };
-
+/** Looking again in place for this long costs less than another invocation (design, decision 4). */
 const inPlaceMilliseconds = 1000;
+/** How much longer than its timeout a health check may seem to run before it counts as lost. */
+const lostMilliseconds = 30_000;
 
-/** What has to become healthy before the pass succeeds (KS-190); `due` is false where nothing is asked for. */
-export function startHealthCheck(pass: Pass, applied: Applied): HealthCheck & { due: boolean } {
-  const { object, context, conditions } = pass;
-  const references = object.spec.wait === true ? applied.objects : (object.spec.healthChecks ?? []).map(asReference);
-  const objects = references.filter(
-    ({ kind, name, namespace }) =>
-      !(kind === "Kustomization" && name === object.metadata.name && namespace === object.metadata.namespace),
-  );
+/** The health check that ends this pass (KS-190), or undefined where nothing asks for one. */
+export function startHealthCheck(pass: Pass, applied: Applied): HealthCheck | undefined {
+  const { object, status, context, conditions } = pass;
+  const { wait, healthChecks = [] } = object.spec;
+  const nothing = wait === true ? status.inventory?.entries.length === 0 : healthChecks.length === 0;
+  if (nothing) {
+    conditions.remove("Healthy");
+    return undefined;
+  }
   const now = context.clock.now().getTime();
-  const wasHealthy = conditions.get("Healthy")?.status === "True";
   const isNewRevision = object.status?.lastAppliedRevision !== pass.revision;
-  if (references.length === 0) conditions.remove("Healthy");
   return {
-    due: references.length > 0,
     revision: pass.revision ?? "",
     ...(pass.originRevision === undefined ? {} : { originRevision: pass.originRevision }),
     ...(applied.digest === undefined ? {} : { digest: applied.digest }),
     startedAt: pass.startedAt,
     checkStartedAt: now,
     deadline: now + pass.timeoutMilliseconds,
-    tell: !wasHealthy || (isNewRevision && applied.changed),
+    tell: conditions.get("Healthy")?.status !== "True" || (isNewRevision && applied.changed),
     looks: 0,
-    objects,
   };
+}
+
+/** What a pass succeeds with: it is the same whether a health check came before or not. */
+export function withoutHealthCheck(
+  pass: Pass,
+  applied: Applied,
+): Pick<HealthCheck, "revision" | "originRevision" | "digest" | "startedAt"> {
+  return {
+    revision: pass.revision ?? "",
+    ...(pass.originRevision === undefined ? {} : { originRevision: pass.originRevision }),
+    ...(applied.digest === undefined ? {} : { digest: applied.digest }),
+    startedAt: pass.startedAt,
+  };
+}
+
+/** Objects to look at, and those that go by themselves when they are done (KS-199). */
+async function healthTargets(pass: Pass): Promise<{ references: ObjectReference[]; expiring: Set<string> }> {
+  const { object, status, context } = pass;
+  const expiring = new Set<string>();
+  let references = (object.spec.healthChecks ?? []).map(asReference);
+  if (object.spec.wait === true) {
+    const known = (await readRecord(context, object))?.applied.objects ?? {};
+    references = referencesOf(status.inventory?.entries ?? []).filter(
+      (reference) => known[formatInventoryId(reference)]?.skipped !== true,
+    );
+    for (const [id, { expires }] of Object.entries(known)) if (expires === true) expiring.add(id);
+  }
+  const { name, namespace } = object.metadata;
+  const own = (reference: ObjectReference) =>
+    reference.kind === "Kustomization" && reference.name === name && reference.namespace === namespace;
+  return { references: references.filter((reference) => !own(reference)), expiring };
 }
 
 function asReference(reference: {
@@ -77,19 +107,22 @@ export async function checkHealth(pass: Pass, check: HealthCheck): Promise<Outco
   const { context, conditions, status } = pass;
   pass.revision = check.revision;
   pass.originRevision = check.originRevision;
+  const { references, expiring } = await healthTargets(pass);
   const placeEnd = Date.now() + inPlaceMilliseconds;
   for (let pause = 50; ; pause = Math.min(pause * 2, 400)) {
-    const observations = await observeHealth(pass.target, check.objects, context.signal);
-    const failed = observations.filter((observation) => observation.status === "Failed");
-    const pending = observations.filter((observation) => observation.status !== "Current");
+    const observations = await observeHealth(pass.target, references, context.signal);
+    const pending = observations.filter(
+      ({ status: health, reference }) =>
+        health !== "Current" && !(health === "NotFound" && expiring.has(formatInventoryId(reference))),
+    );
     const now = context.clock.now().getTime();
-    const took = formatGoDuration(now - check.checkStartedAt);
     if (pending.length === 0) {
-      const message = `Health check passed in ${took}`;
+      const message = `Health check passed in ${formatGoDuration(now - check.checkStartedAt)}`;
       if (check.tell) publish(pass, { type: "Normal", message, reason: "Progressing" });
       conditions.set("Healthy", "True", "Succeeded", message);
       return undefined;
     }
+    const failed = pending.filter((observation) => observation.status === "Failed");
     const failFast = context.settings.featureGates.DisableFailFastBehavior !== true;
     if (failed.length > 0 && (failFast || failed.length === pending.length)) {
       throw unhealthy(pass, check, `failed early due to stalled resources: ${describe(failed)}`);
@@ -106,6 +139,7 @@ export async function checkHealth(pass: Pass, check: HealthCheck): Promise<Outco
   return {
     status: { ...status, conditions: conditions.list() },
     events: pass.events,
+    wake: pass.wake,
     unfinished: true,
     again: {
       afterSeconds: Math.min(looks, 5),
@@ -115,45 +149,32 @@ export async function checkHealth(pass: Pass, check: HealthCheck): Promise<Outco
 }
 
 function unhealthy(pass: Pass, check: HealthCheck, problem: string) {
-  const now = pass.context.clock.now().getTime();
+  const took = pass.context.clock.now().getTime() - check.checkStartedAt;
   pass.conditions.set("Healthy", "False", "HealthCheckFailed", problem);
   pass.conditions.set("Reconciling", "True", "Progressing", progressMessage(pass, "Running health checks"));
-  if (check.digest !== undefined) recordHistory(pass, check.digest, "HealthCheckFailed", now - check.startedAt);
-  return failure(
-    "HealthCheckFailed",
-    `health check failed after ${formatGoDuration(now - check.checkStartedAt)}: ${problem}`,
-  );
+  if (check.digest !== undefined) recordHistory(pass, check.digest, "HealthCheckFailed", check.startedAt);
+  return failure("HealthCheckFailed", `health check failed after ${formatGoDuration(took)}: ${problem}`);
 }
 
-function describe(observations: HealthObservation[]): string {
-  const lines = observations.map(({ reference, status }) => {
-    const name = reference.namespace === undefined ? reference.name : `${reference.namespace}/${reference.name}`;
-    return `${reference.kind}/${name} status: '${status}'`;
-  });
-  return `[${lines.join(", ")}]`;
+/**
+ * Whether a health check of the revision that was attempted last is under way: another look at it is planned. One that has
+ * outlived its timeout was lost.
+ */
+export function isCheckingHealth({ object, context, timeoutMilliseconds }: Pass): boolean {
+  const healthy = object.status?.conditions?.find(({ type }) => type === "Healthy");
+  if (healthy?.reason !== "Progressing" || healthy.observedGeneration !== object.metadata.generation) return false;
+  const since = context.clock.now().getTime() - Date.parse(healthy.lastTransitionTime);
+  return since < timeoutMilliseconds + lostMilliseconds;
 }
 
-function formatHealthCheck({
-  revision,
-  originRevision,
-  digest,
-  startedAt,
-  checkStartedAt,
-  deadline,
-  tell,
-  looks,
-  objects,
-}: HealthCheck): { [key: string]: Json } {
+/** The state of a health check as a delayed look carries it. */
+function formatHealthCheck(check: HealthCheck): { [key: string]: Json } {
+  const { revision, originRevision, digest, ...numbers } = check;
   return {
     revision,
     ...(originRevision === undefined ? {} : { originRevision }),
     ...(digest === undefined ? {} : { digest }),
-    startedAt,
-    checkStartedAt,
-    deadline,
-    tell,
-    looks,
-    objects: objects.map(({ apiVersion, kind, namespace, name }) => [apiVersion, kind, namespace ?? "", name]),
+    ...numbers,
   };
 }
 
@@ -161,11 +182,10 @@ function formatHealthCheck({
 export function parseHealthCheck(continuation: Continuation | undefined): HealthCheck | undefined {
   const state = continuation?.state;
   if (state === undefined) return undefined;
-  const { revision, originRevision, digest, startedAt, checkStartedAt, deadline, tell, looks, objects } = state;
+  const { revision, originRevision, digest, startedAt, checkStartedAt, deadline, tell, looks } = state;
   if (typeof revision !== "string" || typeof startedAt !== "number" || typeof checkStartedAt !== "number")
     return undefined;
-  if (typeof deadline !== "number" || typeof tell !== "boolean" || typeof looks !== "number" || !Array.isArray(objects))
-    return undefined;
+  if (typeof deadline !== "number" || typeof tell !== "boolean" || typeof looks !== "number") return undefined;
   return {
     revision,
     ...(typeof originRevision === "string" ? { originRevision } : {}),
@@ -175,19 +195,5 @@ export function parseHealthCheck(continuation: Continuation | undefined): Health
     deadline,
     tell,
     looks,
-    objects: objects.flatMap(parseReference),
   };
-}
-
-function parseReference(value: Json): ObjectReference[] {
-  if (!Array.isArray(value)) return [];
-  const [apiVersion, kind, namespace, name] = value;
-  if (
-    typeof apiVersion !== "string" ||
-    typeof kind !== "string" ||
-    typeof namespace !== "string" ||
-    typeof name !== "string"
-  )
-    return [];
-  return [{ apiVersion, kind, name, ...(namespace === "" ? {} : { namespace }) }];
 }

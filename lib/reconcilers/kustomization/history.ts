@@ -5,9 +5,10 @@ const entries = 5;
 
 /**
  * KS-226: one entry for each rendered digest and result, newest first, five at most; a repeat updates its entry and moves
- * to the front. `took` is in milliseconds.
+ * to the front. `startedAt` is when the pass began, in milliseconds since 1970; this pass where it is not given.
  */
-export function recordHistory(pass: Pass, digest: string, result: string, took: number): void {
+export function recordHistory(pass: Pass, digest: string, result: string, startedAt = pass.startedAt): void {
+  const took = pass.context.clock.now().getTime() - startedAt;
   const history = pass.status.history ?? [];
   const known = history.find((entry) => entry.digest === digest && entry.lastReconciledStatus === result);
   const now = `${pass.context.clock.now().toISOString().slice(0, 19)}Z`;

@@ -1,10 +1,19 @@
 import type { Kustomization, KustomizationStatus } from "../../api/kustomization.ts";
 import type { ClusterClient } from "../../cluster/client.ts";
-import type { Context, EventRecord } from "../../engine/reconciler.ts";
+import type { Context, EventRecord, Outcome } from "../../engine/reconciler.ts";
 import { formatGoDuration, parseGoDuration } from "../../text/go-duration.ts";
 import { type ConditionEditor, editConditions } from "../condition-editor.ts";
 
-const group = "kustomize.toolkit.fluxcd.io";
+/** Prefix of the labels and annotations on managed objects, and of event metadata. */
+export const group = "kustomize.toolkit.fluxcd.io";
+
+/** Owner of the fields of managed objects (KS-140). */
+export const fieldManager = "kustomize-controller";
+
+/** What marks the objects of a Kustomization (KS-155). */
+export function ownerLabels({ metadata }: Kustomization): Record<string, string> {
+  return { [`${group}/name`]: metadata.name, [`${group}/namespace`]: metadata.namespace ?? "" };
+}
 
 /** What the steps of one pass share: the object, what it will say of itself, and whose identity applies. */
 export type Pass = {
@@ -13,6 +22,8 @@ export type Pass = {
   conditions: ConditionEditor;
   status: KustomizationStatus;
   events: EventRecord[];
+  /** Objects of Sluice's own kinds that this pass wrote. */
+  wake: NonNullable<Outcome["wake"]>;
   /** The cluster as the service account that the Kustomization acts as (KS-210), else as Sluice. */
   target: ClusterClient;
   impersonates: string | undefined;
@@ -33,6 +44,7 @@ export function beginPass(object: Kustomization, context: Context): Pass {
     conditions: editConditions(object, () => context.clock.now()),
     status: { ...object.status },
     events: [],
+    wake: [],
     target: impersonates === undefined ? context.cluster : context.cluster.as(impersonates),
     impersonates,
     revision: undefined,

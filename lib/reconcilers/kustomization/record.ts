@@ -1,0 +1,62 @@
+import type { InventoryEntry, Kustomization } from "../../api/kustomization.ts";
+import type { AppliedRecord } from "../../cluster/applied-record.ts";
+import type { Context } from "../../engine/reconciler.ts";
+import type { Json } from "../../platform/ports.ts";
+
+/**
+ * What is remembered of a Kustomization between passes (design, "State"). It saves requests and keeps track of what a pass
+ * that died had begun to apply; nothing in it is needed to be right.
+ */
+export type KustomizationRecord = {
+  format: 1;
+  /** The object that it speaks of: one of the same name made anew starts anew. */
+  uid: string;
+  /** Generation of the Kustomization, and digest of the artifact, that the last complete pass saw. */
+  generation: number;
+  artifact: string;
+  /** Digest of all that the build depends on, and of the rendered YAML (KS-226). */
+  input: string;
+  rendered: string;
+  /** What the apply engine found. */
+  applied: AppliedRecord;
+  /** What a pass set out to apply, and may have applied in part (SN-13); absent once a pass was complete. */
+  begun?: InventoryEntry[];
+};
+
+function recordKey(context: Context, object: Kustomization): string {
+  return `applied/${context.clusterId}/Kustomization/${object.metadata.namespace}/${object.metadata.name}`;
+}
+
+/** What is remembered of this very object, or undefined. A record that another version wrote counts as none. */
+export async function readRecord(context: Context, object: Kustomization): Promise<KustomizationRecord | undefined> {
+  const value = (await context.records.get(recordKey(context, object)))?.value;
+  return isRecord(value) && value.uid === object.metadata.uid ? value : undefined;
+}
+
+/** Remembers. One invocation at a time works on an object (design, decision 3), so the last writer is right. */
+export async function writeRecord(context: Context, object: Kustomization, record: KustomizationRecord): Promise<void> {
+  await context.records.put(recordKey(context, object), toJson(record), "any");
+}
+
+/** Forgets the object. */
+export async function removeRecord(context: Context, object: Kustomization): Promise<void> {
+  await context.records.remove(recordKey(context, object), "any");
+}
+
+function isRecord(value: unknown): value is KustomizationRecord {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "format" in value &&
+    value.format === 1 &&
+    "applied" in value &&
+    typeof value.applied === "object" &&
+    value.applied !== null &&
+    "objects" in value.applied
+  );
+}
+
+/** A record is JSON but for optional fields, which writing it as text drops. */
+function toJson(record: KustomizationRecord): Json {
+  return JSON.parse(JSON.stringify(record));
+}
