@@ -22,14 +22,14 @@ const programs = {
   },
   python3: {
     args: ["--version"],
-    name: "Python 3.9 or newer",
+    name: "Python 3.10 or newer",
     why: "LocalStack runs on it",
     from: "https://www.python.org/downloads",
   },
 };
 
 /** The oldest versions that work, as [major, minor]. Go fetches its own newer toolchain from 1.21 on. */
-const oldest = { git: [2, 28], go: [1, 21], python3: [3, 9] };
+const oldest = { git: [2, 28], go: [1, 21], python3: [3, 10] };
 
 function fail(sentence) {
   console.error(`sluice: ${sentence}`);

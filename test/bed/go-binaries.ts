@@ -1,16 +1,11 @@
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
-import { homedir } from "node:os";
+import { mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
+import { alone, cacheDirectory } from "./cache.ts";
 
 /** Programs that a Go module names as its tools. `directory` holds its go.mod; `packages` maps a program's name to its package. */
 export type GoModule = { name: string; directory: string; packages: Record<string, string>; ldflags: string };
-
-const heartbeat = 5_000;
-const abandoned = 30_000;
 
 /**
  * The paths of the module's programs, by name, which are built first where this machine has not built them yet. They lie in
@@ -20,33 +15,21 @@ const abandoned = 30_000;
  * Throws with a sentence where Go is missing or the build fails.
  */
 export async function goBinaries(module: GoModule, log: (line: string) => void): Promise<Map<string, string>> {
-  const directory = await cacheDirectory(module);
+  const directory = cacheDirectory(module.name, await readFile(join(module.directory, "go.mod")), module.ldflags);
   const paths = new Map(Object.keys(module.packages).map((name) => [name, join(directory, name)]));
   if (missing(paths).length === 0) return paths;
-  await mkdir(directory, { recursive: true });
-  const release = await lock(join(directory, "lock"), () =>
-    log(`another process is building ${module.name}: waiting for it`),
-  );
-  try {
+  const onWait = () => log(`another process is building ${module.name}: waiting for it`);
+  await alone(directory, onWait, async () => {
     const wanted = missing(paths);
     for (const [index, name] of wanted.entries()) {
       await build(module, name, directory, (line) => log(`${line} (${index + 1} of ${wanted.length})`));
     }
-  } finally {
-    await release();
-  }
+  });
   return paths;
 }
 
 function missing(paths: Map<string, string>): string[] {
   return [...paths].filter(([, path]) => !existsSync(path)).map(([name]) => name);
-}
-
-async function cacheDirectory(module: GoModule): Promise<string> {
-  const content = await readFile(join(module.directory, "go.mod"));
-  const key = createHash("sha256").update(content).update(`\0${module.ldflags}\0${process.platform}\0${process.arch}`);
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  return join(cache, "sluice", module.name, key.digest("hex").slice(0, 16));
 }
 
 async function build(module: GoModule, name: string, directory: string, log: (line: string) => void): Promise<void> {
@@ -96,37 +79,4 @@ async function go(args: string[], directory: string, name: string): Promise<void
       code === 0 ? resolve() : reject(new Error(`go build of ${name} failed:\n${errors.trim()}`)),
     );
   });
-}
-
-/**
- * Takes a lock file and keeps its time fresh; one that has not been touched for a while belongs to a process that is gone.
- * Two processes that find it gone at the same moment may both build, which costs time and nothing else.
- */
-async function lock(path: string, onWait: () => void): Promise<() => Promise<void>> {
-  let told = false;
-  for (;;) {
-    try {
-      await (await open(path, "wx")).close();
-      break;
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    }
-    const age = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0);
-    if (age > abandoned) {
-      await rm(path, { force: true });
-      continue;
-    }
-    if (!told) onWait();
-    told = true;
-    await wait(500);
-  }
-  const beat = setInterval(() => {
-    const now = new Date();
-    utimes(path, now, now).catch(() => undefined);
-  }, heartbeat);
-  beat.unref();
-  return async () => {
-    clearInterval(beat);
-    await rm(path, { force: true });
-  };
 }

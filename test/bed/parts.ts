@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { controlPlaneBinaries } from "./control-plane/binaries.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane/control-plane.ts";
+import { pythonWithLocalStack } from "./localstack/environment.ts";
+import { type LocalStack, startLocalStack } from "./localstack/localstack.ts";
 
 /** What every test of one run shares. `value` crosses process borders as JSON. */
 export type Part<T> = {
@@ -21,8 +23,19 @@ const cluster: Part<BedCluster> = {
   },
 };
 
+/** AWS as tests see it: all of LocalStack but the means to stop it. */
+export type BedAws = Omit<LocalStack, "stop">;
+
+const localstack: Part<BedAws> = {
+  prepare: pythonWithLocalStack,
+  start: async (directory, log) => {
+    const { stop, ...value } = await startLocalStack({ directory, log });
+    return { value, stop };
+  },
+};
+
 /** The shared parts of the bed by the name under which `bed.ts` asks for them. */
-export const parts = { cluster } satisfies Record<string, Part<unknown>>;
+export const parts = { cluster, localstack } satisfies Record<string, Part<unknown>>;
 
 /** What a part gives to tests. */
 export type PartValues = {
