@@ -1,0 +1,211 @@
+import { existsSync, readFileSync } from "node:fs";
+import { type FunctionName, functionNames } from "./bundle.ts";
+
+/** A cluster that the deployment works for: an EKS cluster by its name, or any cluster by a kubeconfig in Secrets Manager. */
+export type Cluster =
+  | { id: string; type: "eks"; name: string; region?: string }
+  | { id: string; type: "kubeconfig"; secret: string; context?: string };
+
+/** The functions that take messages from a queue, whose concurrency the event source mapping bounds. */
+export const consumers = ["source", "apply", "notify", "timers"] as const;
+export type Consumer = (typeof consumers)[number];
+
+/** What a deployment may choose. Every key is optional in the file; docs/deploy-aws.md explains them. */
+export type Config = {
+  /** Name of the stack, and the beginning of every name in it: two deployments in one account differ here. */
+  name: string;
+  /** Region to deploy to; the AWS profile's where absent. */
+  region?: string;
+  clusters: Cluster[];
+  /** Memory of a function in MiB; processor time is in proportion to it. */
+  memory: Record<FunctionName, number>;
+  /** Messages of a queue that are worked on at once, at most. */
+  maximumConcurrency: Record<Consumer, number>;
+  /** Concurrency taken out of the account's pool for one function: a guarantee and a limit. */
+  reservedConcurrency: Partial<Record<FunctionName, number>>;
+  logRetentionDays: number;
+  /** Address that alarms are mailed to. */
+  alarmEmail?: string;
+  /** How many timeouts of its function a message stays invisible: AWS asks for 6 (see queues.ts). */
+  visibilityFactor: number;
+  /** Leaves out what LocalStack cannot create: the dashboard. */
+  localstack: boolean;
+};
+
+/** 1,769 MiB is one whole processor; below it, rendering and packing only take longer for the same price. */
+const defaults: Config = {
+  name: "sluice",
+  clusters: [],
+  memory: { webhook: 512, source: 1769, apply: 1769, notify: 512, schedule: 1024, timers: 256 },
+  maximumConcurrency: { source: 20, apply: 50, notify: 10, timers: 5 },
+  reservedConcurrency: {},
+  logRetentionDays: 14,
+  visibilityFactor: 6,
+  localstack: false,
+};
+
+/** Retention times that CloudWatch Logs accepts, in days. */
+export const retentionDays = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+] as const;
+
+/** A setting that is not valid, by its path in the file and with what would be. */
+export class ConfigError extends Error {
+  constructor(path: string, problem: string) {
+    super(`${path}: ${problem}`);
+    this.name = "ConfigError";
+  }
+}
+
+/**
+ * Reads the deployment's configuration: the defaults, then the JSON file, then each key given as CDK context
+ * (`-c clusters='[...]'`). Throws ConfigError for a key or value that means nothing, rather than deploying without it.
+ */
+export function readConfig(context: (key: string) => unknown): Config {
+  const named = context("config");
+  const file = typeof named === "string" ? named : "sluice.config.json";
+  if (typeof named === "string" && !existsSync(named)) throw new ConfigError("config", `there is no file ${named}`);
+  const written = existsSync(file) ? parseJson(readFileSync(file, "utf8"), file) : {};
+  const given = Object.keys(readers).flatMap((key) => {
+    const value = context(key);
+    return value === undefined ? [] : [[key, fromContext(value)] as const];
+  });
+  return parseConfig({ ...object(written, file), ...Object.fromEntries(given) });
+}
+
+/** Checks a configuration and completes it with the defaults. */
+export function parseConfig(value: unknown): Config {
+  const fields = object(value, "configuration");
+  const read = Object.entries(fields).map(([key, field]) => {
+    const reader = Object.hasOwn(readers, key) ? readers[key as keyof Config] : undefined;
+    if (reader === undefined)
+      throw new ConfigError(key, `there is no such setting; there are ${Object.keys(readers).join(", ")}`);
+    return [key, reader(field, key)] as const;
+  });
+  return { ...defaults, ...(Object.fromEntries(read) as Partial<Config>) };
+}
+
+const readers: { [Key in keyof Config]-?: (value: unknown, path: string) => Config[Key] } = {
+  name: (value, path) =>
+    matching(value, path, /^[a-z][a-z0-9-]{0,24}$/, "lower-case letters, digits and '-', up to 25"),
+  region: (value, path) => matching(value, path, /^[a-z]{2}(-[a-z]+)+-\d$/, "a region such as eu-central-1"),
+  clusters: readClusters,
+  memory: (value, path) => ({ ...defaults.memory, ...numbers(value, path, functionNames, 128, 10_240) }),
+  maximumConcurrency: (value, path) => ({
+    ...defaults.maximumConcurrency,
+    ...numbers(value, path, consumers, 2, 1000),
+  }),
+  reservedConcurrency: (value, path) => numbers(value, path, functionNames, 1, 10_000),
+  logRetentionDays: (value, path) => {
+    if (!retentionDays.some((days) => days === value))
+      throw new ConfigError(path, `is not one of ${retentionDays.join(", ")}`);
+    return Number(value);
+  },
+  alarmEmail: (value, path) => matching(value, path, /^[^\s@]+@[^\s@]+$/, "an e-mail address"),
+  visibilityFactor: (value, path) => number(value, path, 1, 60),
+  localstack: (value, path) => {
+    if (typeof value !== "boolean") throw new ConfigError(path, "must be true or false");
+    return value;
+  },
+};
+
+/** Lambda gives a function 4 KB of environment; the rest is for queues, bucket and endpoint. */
+const clusterBytes = 2800;
+
+function readClusters(value: unknown, path: string): Cluster[] {
+  if (!Array.isArray(value)) throw new ConfigError(path, "must be a list");
+  const clusters = value.map((entry, index) => readCluster(entry, `${path}[${index}]`));
+  const twice = clusters.find(({ id }, index) => clusters.findIndex((other) => other.id === id) < index);
+  if (twice !== undefined) throw new ConfigError(path, `two clusters have the id '${twice.id}'`);
+  if (JSON.stringify(clusters).length > clusterBytes)
+    throw new ConfigError(path, `takes more than the ${clusterBytes} bytes that a function's environment has room for`);
+  // Reconciled under two ids, every object would be worked on by two invocations at once.
+  const address = (cluster: Cluster) =>
+    JSON.stringify(cluster.type === "eks" ? [cluster.name, cluster.region] : [cluster.secret, cluster.context]);
+  const same = clusters.find((one, index) => clusters.findIndex((other) => address(other) === address(one)) < index);
+  if (same !== undefined) throw new ConfigError(path, `'${same.id}' is a cluster that another entry names already`);
+  return clusters;
+}
+
+function readCluster(value: unknown, path: string): Cluster {
+  const fields = object(value, path);
+  const known = fields.type === "eks" ? ["name", "region"] : ["secret", "context"];
+  const unknown = Object.keys(fields).find((key) => !["id", "type", ...known].includes(key));
+  if (fields.type !== "eks" && fields.type !== "kubeconfig")
+    throw new ConfigError(`${path}.type`, "must be eks or kubeconfig");
+  if (unknown !== undefined)
+    throw new ConfigError(`${path}.${unknown}`, `a cluster of type ${fields.type} has no such field`);
+  // The id is a segment of queue messages, store keys and URLs.
+  const id = matching(fields.id, `${path}.id`, /^[a-zA-Z0-9._-]{1,100}$/, "letters, digits, '.', '_' and '-'");
+  if (fields.type === "eks") {
+    const name = matching(
+      fields.name,
+      `${path}.name`,
+      /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$/,
+      "the name of an EKS cluster",
+    );
+    const region = fields.region === undefined ? {} : { region: readers.region(fields.region, `${path}.region`) };
+    return { id, type: "eks", name, ...(region.region === undefined ? {} : { region: region.region }) };
+  }
+  const secret = matching(
+    fields.secret,
+    `${path}.secret`,
+    /^[a-zA-Z0-9/_+=.@-]{1,512}$/,
+    "the name of a secret, not its ARN",
+  );
+  const context =
+    fields.context === undefined
+      ? {}
+      : { context: matching(fields.context, `${path}.context`, /./, "the name of a context") };
+  return { id, type: "kubeconfig", secret, ...context };
+}
+
+function matching(value: unknown, path: string, pattern: RegExp, what: string): string {
+  if (typeof value !== "string" || !pattern.test(value)) throw new ConfigError(path, `must be ${what}`);
+  return value;
+}
+
+function number(value: unknown, path: string, least: number, most: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most)
+    throw new ConfigError(path, `must be a whole number from ${least} to ${most}`);
+  return value;
+}
+
+function numbers<Key extends string>(
+  value: unknown,
+  path: string,
+  keys: readonly Key[],
+  least: number,
+  most: number,
+): Partial<Record<Key, number>> {
+  const entries = Object.entries(object(value, path)).map(([key, entry]) => {
+    if (!keys.some((known) => known === key))
+      throw new ConfigError(`${path}.${key}`, `must be one of ${keys.join(", ")}`);
+    return [key, number(entry, `${path}.${key}`, least, most)] as const;
+  });
+  return Object.fromEntries(entries) as Partial<Record<Key, number>>;
+}
+
+function object(value: unknown, path: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new ConfigError(path, "must be a JSON object");
+  return { ...value };
+}
+
+/** Context from the command line is text, from cdk.json it is a value. Text that is not JSON is meant as it stands. */
+function fromContext(value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(file, `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
