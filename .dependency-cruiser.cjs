@@ -7,6 +7,7 @@ const rooms = {
   git: { may: ["platform", "text"], says: "lib/git may know lib/platform and lib/text: it turns a repository into an archive" },
   kustomize: { may: ["platform", "text", "api"], says: "lib/kustomize may know lib/platform, lib/text and the types of lib/api: it turns an artifact into objects" },
   notify: { may: ["text", "api", "cluster", "platform", "engine"], says: "lib/notify may know lib/text, lib/api, lib/cluster, lib/platform and the engine's contracts" },
+  front: { may: ["api", "cluster", "engine", "notify", "platform", "text"], says: "lib/front may know lib/api, lib/cluster, the engine's contracts, lib/notify, lib/platform and lib/text: it takes requests and hands them on" },
   engine: { may: ["api", "cluster", "platform", "text"], says: "lib/engine may know lib/api, lib/cluster, lib/platform and lib/text: it has the life cycle, no kind" },
   reconcilers: {
     may: ["api", "engine", "cluster", "git", "kustomize", "notify", "platform", "text"],

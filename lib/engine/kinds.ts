@@ -42,7 +42,7 @@ export const kinds: Record<Kind, KindIdentity> = {
     apiVersion: "notification.toolkit.fluxcd.io/v1",
     plural: "receivers",
     component: "notification-controller",
-    fieldManager: "gotk-notification-controller",
+    fieldManager: "notification-controller",
   },
 };
 

@@ -1,11 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { createFront } from "../../functions/webhook/front.ts";
 import { connect } from "../cluster/connect.ts";
 import { createClusterConnections } from "../engine/clusters.ts";
 import { createEngine } from "../engine/engine.ts";
 import { runSchedule } from "../engine/schedule.ts";
 import { parseWorkItem } from "../engine/work-item.ts";
+import { createFront } from "../front/front.ts";
 import { dispatchNotification } from "../notify/dispatch.ts";
 import { startListener } from "../platform/local/listener.ts";
 import { createLocalPlatform, type LocalPlatform } from "../platform/local/platform.ts";

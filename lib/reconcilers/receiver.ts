@@ -1,5 +1,6 @@
 import type { Receiver, ReceiverStatus } from "../api/receiver.ts";
 import type { Context, EventRecord, Finalizer, Outcome, Reconciler } from "../engine/reconciler.ts";
+import { isAnswer } from "../notify/reachable.ts";
 import { indexReceiver, unindexReceiver } from "../notify/receiver-index.ts";
 import { receiverTypes } from "../notify/receivers/receiver-types.ts";
 import { readSecretData } from "../notify/secret-data.ts";
@@ -48,7 +49,7 @@ function refusalOf({ spec }: Receiver): string | undefined {
   return fields.length === 0 ? undefined : `${fields.join(", ")} cannot be used with this release of Sluice`;
 }
 
-/** RC-005, QK-008: the token, or what its Secret lacks. */
+/** RC-005, QK-008: the token, or what its Secret lacks. Throws where the API server does not answer: nothing is known then. */
 async function readToken(
   { metadata, spec }: Receiver,
   context: Context,
@@ -62,6 +63,7 @@ async function readToken(
       return { missing: `invalid ${named} secret data: field 'token' is empty and would let everybody in` };
     return { value };
   } catch (error) {
+    if (!isAnswer(error)) throw error;
     const why = error instanceof Error ? error.message : String(error);
     return { missing: `unable to read token from secret ${named} error: ${why}` };
   }

@@ -1,0 +1,37 @@
+import type { ArtifactStore } from "../platform/ports.ts";
+
+/** The kinds that have artifacts, as they stand in paths (ART-002). */
+const kinds = ["bucket", "externalartifact", "gitrepository", "helmchart", "helmrepository", "ocirepository"];
+
+/** How long a link is good for, in seconds: a consumer follows it at once. */
+const linkSeconds = 300;
+
+/**
+ * The store's key behind the path of an artifact, `/artifacts/<cluster>/<kind>/<namespace>/<name>/<file>`; undefined for every
+ * other path, so that nothing else of the store is ever served.
+ */
+export function artifactKeyOf(path: string): string | undefined {
+  const [, room, cluster = "", kind = "", ...names] = path.split("/");
+  const isSegment = (segment: string) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/.test(segment);
+  if (room !== "artifacts" || !kinds.includes(kind) || names.length !== 3) return undefined;
+  return isSegment(cluster) && names.every(isSegment) ? [cluster, kind, ...names].join("/") : undefined;
+}
+
+/** Answers a GET or HEAD of an artifact: a short-lived link where the platform has one, else the bytes (design, decision 8; ART-004). */
+export async function serveArtifact(artifacts: ArtifactStore, request: Request): Promise<Response> {
+  const key = artifactKeyOf(new URL(request.url).pathname);
+  const stored = key === undefined ? undefined : await artifacts.head(key);
+  if (key === undefined || stored === undefined) return new Response(null, { status: 404 });
+  const headers = {
+    "content-type": key.endsWith(".gz") || key.endsWith(".tgz") ? "application/gzip" : "application/octet-stream",
+    "content-length": String(stored.size),
+    "last-modified": stored.modified.toUTCString(),
+  };
+  if (request.method === "HEAD") return new Response(null, { headers });
+  const link = await artifacts.link(key, linkSeconds);
+  if (link !== undefined)
+    return new Response(null, { status: 302, headers: { location: link, "cache-control": "no-store" } });
+  const body = await artifacts.get(key);
+  if (body === undefined) return new Response(null, { status: 404 });
+  return new Response(Buffer.from(body), { headers: { ...headers, "content-length": String(body.byteLength) } });
+}

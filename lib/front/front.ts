@@ -1,0 +1,48 @@
+import { Hono } from "hono";
+import type { ClusterConnections } from "../engine/clusters.ts";
+import { createHookReceiver } from "../notify/receive.ts";
+import type { Platform } from "../platform/ports.ts";
+import { createAdmission } from "./admission.ts";
+import { serveArtifact } from "./artifacts.ts";
+import { readBody } from "./body.ts";
+
+/** Everything that is reached from outside, as one application of the Fetch API. */
+export type Front = { fetch(request: Request): Promise<Response> };
+
+/** EI-002, RH-001: the longest webhook, in bytes. */
+const hookBytes = 3 * 1024 * 1024;
+
+/**
+ * The HTTP front that the Lambda function and the local host share: webhooks for Receivers, artifacts, admission calls, and
+ * whether it is ready to work. What is not one of these is 404, and no answer to a stranger says more than its status.
+ */
+export function createFront(
+  platform: Platform,
+  { connect, ready = () => true }: { connect: ClusterConnections; ready?: () => boolean },
+): Front {
+  const receiver = createHookReceiver(platform, connect);
+  const admission = createAdmission(platform);
+  const app = new Hono();
+
+  const hook = async (request: Request, clusterId?: string): Promise<Response> => {
+    const body = await readBody(request, hookBytes);
+    if (body === undefined) return new Response(null, { status: 413 });
+    const url = new URL(request.url);
+    const path = (clusterId === undefined ? url.pathname : url.pathname.slice(clusterId.length + 1)) + url.search;
+    const headers = Object.fromEntries(request.headers);
+    return new Response(null, { status: await receiver.receive({ path, headers, body }, clusterId) });
+  };
+
+  app.all("/hook/*", (c) => hook(c.req.raw));
+  app.on(["GET", "HEAD"], "/artifacts/*", (c) => serveArtifact(platform.artifacts, c.req.raw));
+  app.post("/admission/:cluster/:token", (c) => admission(c.req.raw, c.req.param("cluster"), c.req.param("token")));
+  app.get("/healthz", () => new Response(null, { status: ready() ? 200 : 503 }));
+  app.all("/:cluster/hook/*", (c) => hook(c.req.raw, c.req.param("cluster")));
+  app.notFound(() => new Response(null, { status: 404 }));
+  app.onError((error) => {
+    platform.log.error("a request could not be answered", { error: String(error) });
+    return new Response(null, { status: 500 });
+  });
+
+  return { fetch: async (request) => app.fetch(request) };
+}
