@@ -6,24 +6,38 @@ import type { ClusterConnections } from "./clusters.ts";
 import { dueWithin, type Scheduled } from "./due.ts";
 import type { FreshObject } from "./fresh.ts";
 import { kinds, pathOf, requestedAtAnnotation } from "./kinds.ts";
+import { createSettingsReader, type Settings } from "./settings.ts";
 import { enqueue, formatWorkItem, type Kind, queueOf, type WorkItem } from "./work-item.ts";
+
+/** The namespaces and objects that a component handles in a cluster, or nothing where it is somebody else's. */
+type Scope = Pick<Settings, "watchAllNamespaces" | "runtimeNamespace" | "watchLabelSelector">;
 
 /**
  * Enqueues what is due within the minute of `time`, in every cluster (design, decision 6). A cluster that does not answer
- * is left to the next minute and disturbs no other.
+ * is left to the next minute and disturbs no other. `runtimeNamespace` is where the placeholders are: `flux-system`.
  */
-export async function runSchedule(platform: Platform, connect: ClusterConnections, time: Date): Promise<void> {
+export async function runSchedule(
+  platform: Platform,
+  connect: ClusterConnections,
+  time: Date,
+  runtimeNamespace = "flux-system",
+): Promise<void> {
   const start = Math.floor(time.getTime() / 60_000) * 60_000;
+  const { clock, log } = platform;
+  const readSettings = createSettingsReader({ clock, log, runtimeNamespace, freshSeconds: 5 });
   const clusterIds = await platform.clusters.list();
   await Promise.all(
     clusterIds.map(async (clusterId) => {
       try {
         const cluster = await connect(clusterId);
         await Promise.all(
-          Object.values(kinds).map(({ kind }) => scheduleKind(platform, cluster, clusterId, kind, start)),
+          Object.values(kinds).map(async ({ kind, component }) => {
+            const { owned, settings } = await readSettings(clusterId, cluster, component);
+            if (owned) await scheduleKind(platform, cluster, clusterId, kind, settings, start);
+          }),
         );
       } catch (error) {
-        platform.log.error("a cluster could not be scheduled", { cluster: clusterId, error: String(error) });
+        log.error("a cluster could not be scheduled", { cluster: clusterId, error: String(error) });
       }
     }),
   );
@@ -34,11 +48,13 @@ async function scheduleKind(
   cluster: ClusterClient,
   clusterId: string,
   kind: Kind,
+  scope: Scope,
   start: number,
 ): Promise<void> {
   const now: WorkItem[] = [];
   const later: { item: WorkItem; seconds: number }[] = [];
-  for (const object of await listScheduled(cluster, kind)) {
+  const late = (platform.clock.now().getTime() - start) / 1000;
+  for (const object of await listScheduled(cluster, kind, scope)) {
     for (const { afterSeconds, slot } of dueWithin(object, start)) {
       const item: WorkItem = {
         cluster: clusterId,
@@ -47,8 +63,8 @@ async function scheduleKind(
         name: object.name,
         cause: { type: "schedule", slot: `${object.uid}/${slot}` },
       };
-      if (afterSeconds < 1) now.push(item);
-      else later.push({ item, seconds: afterSeconds });
+      if (afterSeconds - late < 1) now.push(item);
+      else later.push({ item, seconds: afterSeconds - late });
     }
   }
   await enqueue(platform, now);
@@ -65,14 +81,14 @@ type Table = {
 };
 
 /** What the schedule needs of every object of a kind: from printer columns alone where the CRD has them, else from the objects. */
-export async function listScheduled(cluster: ClusterClient, kind: Kind): Promise<Scheduled[]> {
+export async function listScheduled(cluster: ClusterClient, kind: Kind, scope: Scope): Promise<Scheduled[]> {
   const objects: Scheduled[] = [];
   let token: string | undefined;
   do {
-    const table = await listTable(cluster, kind, token);
+    const table = await listTable(cluster, kind, scope, token);
     if (table === undefined) return objects;
     const column = columnsOf(table);
-    if (column === undefined) return listWhole(cluster, kind);
+    if (column === undefined) return listWhole(cluster, kind, scope);
     for (const { cells } of table.rows ?? []) {
       const cell = (name: string) => textOf(cells[column.get(name) ?? -1]);
       objects.push(fromText(cell));
@@ -82,18 +98,31 @@ export async function listScheduled(cluster: ClusterClient, kind: Kind): Promise
   return objects;
 }
 
-async function listTable(cluster: ClusterClient, kind: Kind, token: string | undefined): Promise<Table | undefined> {
+async function listTable(
+  cluster: ClusterClient,
+  kind: Kind,
+  scope: Scope,
+  token: string | undefined,
+): Promise<Table | undefined> {
   try {
     return await cluster.request<Table>({
       method: "GET",
-      path: pathOf(kind),
+      path: collectionOf(kind, scope),
       accept: "application/json;as=Table;g=meta.k8s.io;v=v1",
-      query: { includeObject: "None", limit: 5000, continue: token },
+      query: { includeObject: "None", limit: 5000, continue: token, ...selectorOf(scope) },
     });
   } catch (error) {
     if (error instanceof ApiError && error.statusCode === 404) return undefined;
     throw error;
   }
+}
+
+function collectionOf(kind: Kind, { watchAllNamespaces, runtimeNamespace }: Scope): string {
+  return watchAllNamespaces ? pathOf(kind) : pathOf(kind, runtimeNamespace);
+}
+
+function selectorOf({ watchLabelSelector }: Scope): { labelSelector: string | undefined } {
+  return { labelSelector: watchLabelSelector === "" ? undefined : watchLabelSelector };
 }
 
 /** The columns that `lib/api` gives its CRDs for the schedule; Flux's own CRDs lack them. */
@@ -138,8 +167,12 @@ function fromText(cell: (name: string) => string | undefined): Scheduled {
 
 type Conditions = { type: string; status: string; reason: string; observedGeneration?: number }[];
 
-async function listWhole(cluster: ClusterClient, kind: Kind): Promise<Scheduled[]> {
-  const list = await cluster.request<{ items: FreshObject[] }>({ method: "GET", path: pathOf(kind) });
+async function listWhole(cluster: ClusterClient, kind: Kind, scope: Scope): Promise<Scheduled[]> {
+  const list = await cluster.request<{ items: FreshObject[] }>({
+    method: "GET",
+    path: collectionOf(kind, scope),
+    query: selectorOf(scope),
+  });
   return list.items.map(({ metadata, spec, status }) => {
     const conditions = (status?.conditions ?? []) as Conditions;
     const isTrue = (type: string) =>
