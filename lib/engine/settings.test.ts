@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import type { Logger } from "../platform/ports.ts";
+import { parseSettings } from "./settings.ts";
+
+const complaints: string[] = [];
+const log: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: (message) => complaints.push(message),
+  child: () => log,
+};
+const read = (...args: string[]) => parseSettings(args, "flux-system", log);
+
+describe("the flags of a placeholder", () => {
+  it("KS section 16: without flags everything is Flux's default", () => {
+    expect(read()).toMatchObject({
+      watchAllNamespaces: true,
+      watchLabelSelector: "",
+      requeueDependencySeconds: 30,
+      minRetryDelaySeconds: 0.75,
+      maxRetryDelaySeconds: 900,
+      noCrossNamespaceRefs: false,
+      noRemoteBases: false,
+      defaultServiceAccount: "",
+      concurrentSsa: 4,
+      artifactRetentionSeconds: 60,
+      artifactRetentionRecords: 2,
+      featureGates: {},
+    });
+  });
+
+  it("KS section 16: a flag is read in all spellings that pflag knows, and the last one counts", () => {
+    expect(read("--requeue-dependency=5s").requeueDependencySeconds).toBe(5);
+    expect(read("--requeue-dependency", "1m30s").requeueDependencySeconds).toBe(90);
+    expect(read("--no-cross-namespace-refs").noCrossNamespaceRefs).toBe(true);
+    expect(read("--no-cross-namespace-refs", "--no-cross-namespace-refs=false").noCrossNamespaceRefs).toBe(false);
+    expect(read("--override-manager=a", "--override-manager=b,c").overrideManagers).toEqual(["a", "b", "c"]);
+    expect(read("--feature-gates=A=true,B=false").featureGates).toEqual({ A: true, B: false });
+  });
+
+  it("KS section 16: a value that cannot be read leaves the default and is complained of", () => {
+    expect(read("--requeue-dependency=soon").requeueDependencySeconds).toBe(30);
+    expect(complaints.at(-1)).toContain("--requeue-dependency");
+    expect(read("--concurrent-ssa=many").concurrentSsa).toBe(4);
+    expect(read("--watch-all-namespaces=perhaps").watchAllNamespaces).toBe(true);
+  });
+});
