@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "../cluster/connect.ts";
 import { createClusterConnections } from "../engine/clusters.ts";
@@ -7,113 +6,148 @@ import { runSchedule } from "../engine/schedule.ts";
 import { parseWorkItem } from "../engine/work-item.ts";
 import { createFront } from "../front/front.ts";
 import { dispatchNotification } from "../notify/dispatch.ts";
+import type { NamedCluster } from "../platform/local/clusters.ts";
 import { startListener } from "../platform/local/listener.ts";
 import { createLocalPlatform, type LocalPlatform } from "../platform/local/platform.ts";
+import { keepLocalSecret } from "../platform/local/secrets.ts";
 import type { Logger } from "../platform/ports.ts";
 import { applyKinds } from "../reconcilers/apply-kinds.ts";
 import { sourceKinds } from "../reconcilers/source-kinds.ts";
 import { hostCertificate } from "./certificate.ts";
+import { takeDataDirectory } from "./data-directory.ts";
+import { startMinutes } from "./minutes.ts";
 
 /** How a host runs: where it keeps its data, where it listens, which cluster it works for. */
 export type HostOptions = {
   directory: string;
+  /** Port 0 is any free one. */
   listen: { address: string; port: number };
-  /** How the cluster and Git servers reach this host, where that is not the listen address. */
+  /** How the cluster and Git servers reach this host, where that is not the listen address; without trailing slash. */
   advertise?: string;
-  cluster: { id: string; kubeconfig: string; context?: string };
+  cluster: NamedCluster;
+  /** Namespace of the placeholders whose flags count; `flux-system` where it is not given. */
+  runtimeNamespace?: string;
   /** Objects of each queue that are worked on at once. */
   concurrency: number;
   log: Logger;
   /** Sees the platform before anything uses it: tests and the live view wrap its ports here. */
   wrap?: (platform: LocalPlatform) => LocalPlatform;
+  /** Prepares the cluster once the listener answers and before any work is done: an installation. */
+  prepare?: (address: HostAddress) => Promise<void>;
 };
 
-/** A running host. */
-export type Host = {
-  platform: LocalPlatform;
-  /** Address of the front: `https://host:port`. */
+/** How a cluster finds a host. */
+export type HostAddress = {
+  /** `https://host:port`, without trailing slash. */
   endpoint: string;
   /** PEM of the authority that signed the listener's certificate. */
   certificateAuthority: string;
+  /** The secret that the tokens of admission calls are made of. */
+  admissionSeed: string;
+};
+
+/** A running host. */
+export type Host = HostAddress & {
+  platform: LocalPlatform;
+  /** Ends work in hand as a function's time-out does; what is undone is done at the next start. */
   stop(): Promise<void>;
 };
 
 /** Longest time that one item may take: as long as the functions have. */
 const itemMilliseconds = 120_000;
 
-/** Runs all of Sluice in this process: the functions' work over the local platform, behind one HTTPS listener. */
+/**
+ * Runs all of Sluice in this process: the functions' work over the local platform, behind one HTTPS listener, of which
+ * `GET /healthz` answers 200 once work can be done. Throws where another process has the directory or the port is taken.
+ */
 export async function startHost(options: HostOptions): Promise<Host> {
-  await mkdir(options.directory, { recursive: true });
-  const certificate = await hostCertificate(join(options.directory, "tls"), [
-    options.listen.address,
-    ...hostOf(options.advertise),
-  ]);
-  let ready = false;
-  const front: { fetch: (request: Request) => Response | Promise<Response> } = {
-    fetch: () => new Response(null, { status: 503 }),
+  const { directory, log } = options;
+  const ending: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const end of ending.splice(0).toReversed()) await end();
   };
+  try {
+    ending.push(await takeDataDirectory(directory));
+    return await start(options, ending, stop);
+  } catch (error) {
+    await stop().catch((late: unknown) => log.warn("the host did not stop cleanly", { error: String(late) }));
+    throw error;
+  }
+}
+
+async function start(options: HostOptions, ending: (() => Promise<void>)[], stop: Host["stop"]): Promise<Host> {
+  const { directory, log, concurrency } = options;
+  const names = [options.listen.address, ...hostOf(options.advertise)];
+  const certificate = await hostCertificate(join(directory, "tls"), names);
+  const admissionSeed = await keepLocalSecret(join(directory, "secrets"), "admission-seed");
+  let ready = false;
+  let answer = async (_request: Request): Promise<Response> => new Response(null, { status: 503 });
   const listener = await startListener({
     ...options.listen,
     certificate,
-    handle: async (request) => front.fetch(request),
+    handle: (request) => answer(request),
+    onError: (error) => log.error("a request could not be answered", { error: String(error) }),
   });
-  const endpoint = options.advertise ?? listener.url;
+  ending.push(() => listener.close());
 
-  const local = createLocalPlatform({
-    directory: options.directory,
-    endpoint,
-    cluster: options.cluster,
-    log: options.log,
-  });
+  const endpoint = options.advertise ?? listener.url;
+  const local = createLocalPlatform({ directory, endpoint, cluster: options.cluster, log });
+  ending.push(() => local.close());
   const platform = options.wrap?.(local) ?? local;
   const connections = createClusterConnections(platform.clusters, (entry) =>
     connect(entry, { userAgent: "sluice/0.1.0", trusted: true }),
   );
-  const engine = createEngine({ platform, connect: connections, reconcilers: { ...sourceKinds, ...applyKinds } });
-  const app = createFront(platform, { connect: connections, ready: () => ready });
-  front.fetch = (request) => app.fetch(request);
+  const { runtimeNamespace = "flux-system" } = options;
+  const reconcilers = { ...sourceKinds, ...applyKinds };
+  const engine = createEngine({ platform, connect: connections, reconcilers, runtimeNamespace });
+  const front = createFront(platform, { connect: connections, ready: () => ready });
+  answer = async (request) => front.fetch(request);
+  const address = { endpoint, certificateAuthority: certificate.authority, admissionSeed };
+  await options.prepare?.(address);
 
-  const work = (body: string, delivery: { attempt: number }) =>
-    engine.process(parseWorkItem(body), { attempt: delivery.attempt, signal: AbortSignal.timeout(itemMilliseconds) });
-  platform.consume("source", work, { concurrency: options.concurrency });
-  platform.consume("apply", work, { concurrency: options.concurrency });
-  platform.consume("notification", (body) => dispatchNotification(platform, connections, body), {
-    concurrency: options.concurrency,
-  });
-  const schedule = startSchedule((time) => runSchedule(platform, connections, time));
+  const items = createItemSignals(itemMilliseconds);
+  ending.push(async () => items.abortAll());
+  const work = (body: string, { attempt }: { attempt: number }) =>
+    items.run((signal) => engine.process(parseWorkItem(body), { attempt, signal }));
+  platform.consume("source", work, { concurrency });
+  platform.consume("apply", work, { concurrency });
+  platform.consume("notification", (body) => dispatchNotification(platform, connections, body), { concurrency });
+  const minutes = startMinutes(
+    (minute) => runSchedule(platform, connections, minute, runtimeNamespace),
+    (error) => log.error("the schedule did not run", { error: String(error) }),
+  );
+  ending.push(async () => minutes.stop());
   ready = true;
+  ending.push(async () => {
+    ready = false;
+  });
+  return { ...address, platform, stop };
+}
 
+/** A signal for each item in hand: it ends with the item's time, or with the host. */
+function createItemSignals(milliseconds: number) {
+  const controllers = new Set<AbortController>();
   return {
-    platform,
-    endpoint,
-    certificateAuthority: certificate.authority,
-    stop: async () => {
-      ready = false;
-      schedule.stop();
-      await listener.close();
-      await platform.close();
+    run: async (work: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+      const controller = new AbortController();
+      const timer = setTimeout(
+        () => controller.abort(new Error(`not done within ${milliseconds / 1000} s`)),
+        milliseconds,
+      );
+      controllers.add(controller);
+      try {
+        await work(controller.signal);
+      } finally {
+        clearTimeout(timer);
+        controllers.delete(controller);
+      }
+    },
+    abortAll: () => {
+      for (const controller of controllers) controller.abort(new Error("Sluice is stopping"));
     },
   };
 }
 
-/** Runs once now and then at the start of each minute. */
-function startSchedule(run: (time: Date) => Promise<void>): { stop(): void } {
-  let timer: NodeJS.Timeout;
-  const next = () => {
-    const now = Date.now();
-    timer = setTimeout(
-      () => {
-        void run(new Date());
-        next();
-      },
-      60_000 - (now % 60_000),
-    );
-  };
-  void run(new Date());
-  next();
-  return { stop: () => clearTimeout(timer) };
-}
-
 function hostOf(url: string | undefined): string[] {
-  return url === undefined ? [] : [new URL(url).hostname];
+  return url === undefined ? [] : [new URL(url).hostname.replace(/^\[|\]$/g, "")];
 }

@@ -1,7 +1,7 @@
 /**
  * What tests ask the bed for. One bed serves a whole run of `npm test`: a control plane (`bedCluster`) and whatever else
  * `parts.ts` lists. Cheap things every test starts for itself: `startGitServer` in `git/git-server.ts`, `startRegistry` in
- * `registry/registry.ts`, and a control plane of its own by `startControlPlane` in `control-plane/control-plane.ts`.
+ * `registry/registry.ts`, and a control plane of its own by `startControlPlane` in `lib/host/control-plane/control-plane.ts`.
  */
 import { randomBytes } from "node:crypto";
 import { get } from "node:http";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { controlPlaneBinaries } from "./control-plane/binaries.ts";
-import { type ControlPlane, startControlPlane } from "./control-plane/control-plane.ts";
+import { controlPlaneBinaries } from "../../lib/host/control-plane/binaries.ts";
+import { type ControlPlane, startControlPlane } from "../../lib/host/control-plane/control-plane.ts";
 import { pythonWithLocalStack } from "./localstack/environment.ts";
 import { type LocalStack, startLocalStack } from "./localstack/localstack.ts";
 

@@ -4,8 +4,8 @@ import { mkdir } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { resolve } from "node:path";
-import { gitHttpBackend } from "./http-backend.ts";
-import { createRepository, type GitRepository, type RepositoryOptions } from "./repository.ts";
+import { gitHttpBackend } from "../../../lib/host/git/http-backend.ts";
+import { createRepository, type GitRepository, type RepositoryOptions } from "../../../lib/host/git/repository.ts";
 
 /** What came in: the path with its query, and the protocol that the client asked for (`version=2`). */
 export type GitRequest = { method: string; path: string; protocol: string | undefined };

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { alone, cacheDirectory } from "../cache.ts";
+import { alone, cacheDirectory } from "../../../lib/host/cache.ts";
 
 const run = promisify(execFile);
 const requirements = join(import.meta.dirname, "requirements.txt");

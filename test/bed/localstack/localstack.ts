@@ -1,8 +1,8 @@
 import { mkdir, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { freePort } from "../free-port.ts";
-import { type ServerProcess, startServer } from "../server-process.ts";
+import { freePort } from "../../../lib/host/free-port.ts";
+import { type ServerProcess, startServer } from "../../../lib/host/server-process.ts";
 import { pythonWithLocalStack } from "./environment.ts";
 
 /** AWS on this machine: LocalStack, whose Lambda functions are local Node processes. */

@@ -4,9 +4,9 @@ import { get } from "node:http";
 import { get as getTls } from "node:https";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { freePort } from "../free-port.ts";
-import { goBinaries } from "../go-binaries.ts";
-import { type ServerProcess, startServer } from "../server-process.ts";
+import { freePort } from "../../../lib/host/free-port.ts";
+import { goBinaries } from "../../../lib/host/go-binaries.ts";
+import { type ServerProcess, startServer } from "../../../lib/host/server-process.ts";
 
 /** A container registry that runs. */
 export type Registry = {

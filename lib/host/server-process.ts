@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
 
-/** A server of the test bed that runs as a child process. */
+/** A server that runs as a child process of this one. */
 export type ServerProcess = {
   name: string;
   pid: number;

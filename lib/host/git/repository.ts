@@ -90,7 +90,7 @@ function data(content: string | Uint8Array): (string | Uint8Array)[] {
 }
 
 function person(when: Date): string {
-  return `Test Bed <bed@sluice.test> ${Math.floor(when.getTime() / 1000)} +0000`;
+  return `Sluice <sluice@localhost> ${Math.floor(when.getTime() / 1000)} +0000`;
 }
 
 function git(directory: string, args: string[], input?: string | Uint8Array): Promise<string> {

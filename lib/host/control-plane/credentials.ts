@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dump } from "js-yaml";
-import { createCertificateAuthority, issueCertificate } from "../../../lib/platform/local/certificate.ts";
+import { createCertificateAuthority, issueCertificate } from "../../platform/local/certificate.ts";
 
 /** Everything by which the parts of one control plane know each other: made anew at each start, readable by this user only. */
 export type Credentials = {
@@ -23,7 +23,7 @@ export type Credentials = {
 /** Makes the authority, the serving certificate, the tokens and the service accounts' key of a control plane on `port`, into `directory`. */
 export async function writeCredentials(directory: string, port: number): Promise<Credentials> {
   const url = `https://127.0.0.1:${port}`;
-  const authority = createCertificateAuthority("sluice test bed");
+  const authority = createCertificateAuthority("sluice control plane");
   const serving = issueCertificate(authority, {
     names: ["127.0.0.1", "::1", "10.0.0.1", "localhost", "kubernetes.default.svc", "kubernetes.default"],
   });

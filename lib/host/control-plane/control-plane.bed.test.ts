@@ -13,7 +13,7 @@ import {
   KubeConfig,
 } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createCertificateAuthority, issueCertificate } from "../../../lib/platform/local/certificate.ts";
+import { createCertificateAuthority, issueCertificate } from "../../platform/local/certificate.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 
 let directory: string;
