@@ -1,8 +1,8 @@
 import type { Clock } from "../ports.ts";
 
 /**
- * Remembers what was read of the outside for a time, by key. Those who ask while a reading is under way share it; a failed
- * one is not remembered. For values that may be stale for so long: nothing that another invocation needs.
+ * Remembers what was read of the outside for a time, by key. Those who ask while a reading is under way share it; one that
+ * failed or found nothing is not remembered. For values that may be stale for so long: nothing that another invocation needs.
  */
 export function createMemory<Value>(
   clock: Clock,
@@ -16,9 +16,10 @@ export function createMemory<Value>(
     const value = read();
     const entry = { until: now + milliseconds, value };
     known.set(key, entry);
-    value.catch(() => {
+    const forget = () => {
       if (known.get(key) === entry) known.delete(key);
-    });
+    };
+    value.then((found) => (found === undefined ? forget() : undefined), forget);
     return value;
   };
 }

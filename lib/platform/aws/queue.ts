@@ -18,15 +18,17 @@ type Entry = { body: string; group?: string; deduplication?: string; delay?: num
  * accepts in part is completed; what it does not take after some attempts is an error, and the caller sends all again.
  */
 export function createWorkQueue(client: SQSClient, urls: QueueUrls, clock: Clock): WorkQueue {
-  const waiting = createCollector((entries: Entry[]) => sendAll(client, urls("delay"), entries));
+  const delay = createCollector((entries: Entry[]) => sendAll(client, urls("delay"), entries));
+  const send: WorkQueue["send"] = async (queue, messages) => {
+    await sendAll(client, urls(queue), queue === "notification" ? messages.map(({ body }) => ({ body })) : messages);
+  };
   return {
-    send: async (queue, messages) => {
-      await sendAll(client, urls(queue), queue === "notification" ? messages.map(({ body }) => ({ body })) : messages);
-    },
+    send,
     sendLater: (queue, message, seconds) => {
+      if (seconds <= 0) return send(queue, [message]);
       const now = clock.now().getTime();
       const dueAt = now + seconds * 1000;
-      return waiting({ body: formatDelayedMessage({ queue, message, dueAt }), delay: delaySeconds(dueAt, now) });
+      return delay({ body: formatDelayedMessage({ queue, message, dueAt }), delay: delaySeconds(dueAt, now) });
     },
   };
 }

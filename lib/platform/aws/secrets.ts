@@ -9,7 +9,7 @@ import { createMemory } from "./memory.ts";
 /** A rotated secret takes effect within so many milliseconds. */
 const rememberedMilliseconds = 15_000;
 
-/** Reads secrets of Secrets Manager by name or ARN, and remembers them, or that there is none, for some seconds. */
+/** Reads secrets of Secrets Manager by name or ARN, and remembers them for some seconds. */
 export function createSecretReader(client: SecretsManagerClient, clock: Clock): SecretReader {
   const remember = createMemory<string | undefined>(clock, rememberedMilliseconds);
   return {
