@@ -70,20 +70,26 @@ const notDryRun: MatchCondition = {
   expression: "!has(request.dryRun) || !request.dryRun",
 };
 
-/** The field managers that Sluice writes with, which are those of Flux's controllers (KS-004, KS-140, SRC-031). */
-const ownManagers = ["kustomize-controller", "notification-controller", "source-controller", "sluice"];
+/**
+ * Finalizers, status and requests of Sluice's own objects are written by these field managers, which are those of Flux's
+ * controllers (KS-004, SRC-031). What a Kustomization applies is not among them: an object of a Flux kind that is new or
+ * changed wants to be looked at, whoever applied it.
+ */
+const ownWriteOfAKind = byManager(["notification-controller", "source-controller"]);
 
-const byOwnManager = [
-  "has(request.options) && has(request.options.fieldManager) && ",
-  `(request.options.fieldManager.startsWith('gotk-') || request.options.fieldManager in [${ownManagers.map((name) => `'${name}'`).join(", ")}])`,
-].join("");
+/** And this one writes what Kustomizations apply (KS-140). */
+const ownWrite = byManager(["kustomize-controller", "notification-controller", "sluice", "source-controller"]);
 
-const notOurOwnWrite: MatchCondition = { name: "not-our-own-write", expression: `!(${byOwnManager})` };
-
-/** A Flux controller that runs in the cluster has the same field managers, but is somebody else: a team may move one at a time. */
+/** A Flux controller that runs in the cluster has the same field managers but is somebody else: a team may move one at a time. */
 const notOurOwnWriteOfAKind: MatchCondition = {
   name: "not-our-own-write",
-  expression: `!(${byOwnManager}) || request.userInfo.username.startsWith('system:serviceaccount:${runtimeNamespace}:')`,
+  expression: `!(${ownWriteOfAKind}) || request.userInfo.username.startsWith('system:serviceaccount:${runtimeNamespace}:')`,
+};
+
+/** A deletion has no field manager. One that insists on a uid is a program's: of Sluice's prune, or of the garbage collector. */
+const notOurOwnWrite: MatchCondition = {
+  name: "not-our-own-write",
+  expression: `!(${ownWrite}) && !(request.operation == 'DELETE' && has(request.options) && has(request.options.preconditions) && has(request.options.preconditions.uid))`,
 };
 
 /** Kubernetes copies the labels of Services to their Endpoints and EndpointSlices, and writes these all the time (SV-03). */
@@ -99,3 +105,9 @@ const notBySystem: MatchCondition = {
   expression:
     "!(request.userInfo.username in ['system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler'] || request.userInfo.username.startsWith('system:node:') || request.userInfo.username.startsWith('system:serviceaccount:kube-system:'))",
 };
+
+/** CEL that is true of a write by one of these field managers, or by one that writes a kustomize-controller's own objects. */
+function byManager(names: string[]): string {
+  const quoted = names.map((name) => `'${name}'`).join(", ");
+  return `has(request.options) && has(request.options.fieldManager) && (request.options.fieldManager.startsWith('gotk-') || request.options.fieldManager in [${quoted}])`;
+}
