@@ -3,6 +3,7 @@ import { controlPlaneBinaries } from "../../lib/host/control-plane/binaries.ts";
 import { type ControlPlane, startControlPlane } from "../../lib/host/control-plane/control-plane.ts";
 import { pythonWithLocalStack } from "./localstack/environment.ts";
 import { type LocalStack, startLocalStack } from "./localstack/localstack.ts";
+import type { RunningSluice } from "./sluice.ts";
 
 /** What every test of one run shares. `value` crosses process borders as JSON. */
 export type Part<T> = {
@@ -34,8 +35,18 @@ const localstack: Part<BedAws> = {
   },
 };
 
+/** Sluice at work in a control plane of its own. */
+const sluice: Part<RunningSluice> = {
+  start: async (directory, log) => {
+    // Loaded when a test asks for it: a bed without it needs nothing of the product.
+    const { startSluice } = await import("./sluice.ts");
+    const { stop, platform: _platform, ...value } = await startSluice({ directory, log });
+    return { value, stop };
+  },
+};
+
 /** The shared parts of the bed by the name under which `bed.ts` asks for them. */
-export const parts = { cluster, localstack } satisfies Record<string, Part<unknown>>;
+export const parts = { cluster, localstack, sluice } satisfies Record<string, Part<unknown>>;
 
 /** What a part gives to tests. */
 export type PartValues = {

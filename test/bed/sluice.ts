@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import { installInto } from "../../lib/cli/install-cluster.ts";
+import { startControlPlane } from "../../lib/host/control-plane/control-plane.ts";
+import { type HostOptions, startHost } from "../../lib/host/host.ts";
+import { createLocalLogger } from "../../lib/platform/local/log.ts";
+import type { LocalPlatform } from "../../lib/platform/local/platform.ts";
+import { connectTo } from "./installed.ts";
+import type { BedCluster } from "./parts.ts";
+
+/** Sluice at work in a control plane of its own: what the local host is, installed as `sluice install` does it. */
+export type RunningSluice = {
+  cluster: BedCluster;
+  /** `https://127.0.0.1:<port>` */
+  endpoint: string;
+  /** PEM of the authority that signed the endpoint's certificate. */
+  certificateAuthority: string;
+};
+
+/** `directory` gets data and logs of both. `wrap` sees the platform before anything uses it. */
+export async function startSluice(options: {
+  directory: string;
+  log?: (line: string) => void;
+  wrap?: HostOptions["wrap"];
+}): Promise<RunningSluice & { platform: LocalPlatform; stop(): Promise<void> }> {
+  const { directory, log } = options;
+  const controlPlane = await startControlPlane({
+    directory: join(directory, "control-plane"),
+    auditLog: join(directory, "audit.log"),
+    ...(log === undefined ? {} : { log }),
+  });
+  try {
+    const client = connectTo(controlPlane);
+    const id = "bed";
+    const host = await startHost({
+      directory: join(directory, "data"),
+      listen: { address: "127.0.0.1", port: 0 },
+      cluster: { id, kubeconfig: controlPlane.kubeconfig },
+      concurrency: 10,
+      log: createLocalLogger({ format: "json", level: "warn", write: (line) => log?.(line) }),
+      ...(options.wrap === undefined ? {} : { wrap: options.wrap }),
+      prepare: ({ endpoint, certificateAuthority, admissionSeed }) =>
+        installInto(client, { clusterId: id, admission: { endpoint, certificateAuthority, seed: admissionSeed } }),
+    });
+    const { stop: stopControlPlane, ...cluster } = controlPlane;
+    return {
+      cluster,
+      endpoint: host.endpoint,
+      certificateAuthority: host.certificateAuthority,
+      platform: host.platform,
+      stop: async () => {
+        await host.stop();
+        await stopControlPlane();
+      },
+    };
+  } catch (error) {
+    await controlPlane.stop();
+    throw error;
+  }
+}
