@@ -1,26 +1,15 @@
-import type { KustomizationSpec } from "../api/kustomization.ts";
+import { createHash } from "node:crypto";
 import type { KubernetesObject } from "../api/object.ts";
 import type { OpenArtifact } from "./artifact.ts";
+import { kustomizeBinary } from "./binary.ts";
 import { BuildFailed } from "./build-failed.ts";
-
-/** The fields of a Kustomization's spec that a build depends on. */
-export type BuildSpec = Partial<
-  Pick<
-    KustomizationSpec,
-    | "path"
-    | "targetNamespace"
-    | "namePrefix"
-    | "nameSuffix"
-    | "commonMetadata"
-    | "components"
-    | "ignoreMissingComponents"
-    | "patches"
-    | "patchesStrategicMerge"
-    | "patchesJson6902"
-    | "images"
-    | "buildMetadata"
-  >
->;
+import { type Plan, planBuild } from "./plan.ts";
+import type { Reach } from "./reach.ts";
+import { renderOnce } from "./render-cache.ts";
+import { readObjects } from "./rendered-objects.ts";
+import { type RunResult, runKustomize } from "./run-kustomize.ts";
+import type { BuildSpec } from "./spec.ts";
+import { inWorkspace } from "./workspace.ts";
 
 /** What a build gives: the objects in kustomize's order, and the digest of the rendered YAML (KS-226): `sha256:<hex>`. */
 export type BuildResult = { objects: KubernetesObject[]; digest: string };
@@ -37,14 +26,51 @@ export type BuildOptions = { signal?: AbortSignal; directory?: string; cache?: b
  * `spec.path`. Equal digests build equal objects; a change to other files of the artifact leaves it as it is (design decision
  * 7). A build that cannot succeed has a digest as well. Throws PathNotFound.
  */
-export function inputDigest(_artifact: OpenArtifact, _spec: BuildSpec): string {
-  throw new BuildFailed("not yet");
+export function inputDigest(artifact: OpenArtifact, spec: BuildSpec): string {
+  return planBuild(artifact, spec).digest;
 }
 
 /**
  * Builds the objects of `spec.path` with kustomize, fenced into the artifact (design decision 9). `commonMetadata` is not
  * set here but by `setCommonMetadata`, after the owner labels (KS-079). Throws PathNotFound, BuildFailed, or the signal's reason.
  */
-export function build(_artifact: OpenArtifact, _spec: BuildSpec, _options: BuildOptions = {}): Promise<BuildResult> {
-  throw new BuildFailed("not yet");
+export async function build(artifact: OpenArtifact, spec: BuildSpec, options: BuildOptions = {}): Promise<BuildResult> {
+  const plan = planBuild(artifact, spec);
+  if ("failure" in plan) throw new BuildFailed(plan.failure.message, { cause: plan.failure });
+  const render = () => renderPlan(plan, plan.reach, options);
+  const yaml = options.cache === false ? await render() : await renderOnce(plan.digest, render);
+  const digest = `sha256:${createHash("sha256").update(yaml).digest("hex")}`;
+  return { objects: readObjects(yaml), digest };
+}
+
+async function renderPlan(plan: Plan, reach: Reach, options: BuildOptions): Promise<string> {
+  const binary = await kustomizeBinary();
+  const result = await inWorkspace(reach, options.directory, async (root) => {
+    const run = (unrestricted: boolean) =>
+      runKustomize(binary, root, plan.directory, { unrestricted, signal: options.signal });
+    const first = await run(reach.unrestricted);
+    return "error" in first && !reach.unrestricted ? withTextOfFlux(first, await run(true)) : first;
+  });
+  if ("error" in result) throw new BuildFailed(explain(result.error, plan));
+  return result.output;
+}
+
+/**
+ * Flux runs kustomize without its load restriction, so a failure reads as one without it. A build that only fails with it would
+ * read what the fence has missed: it stays failed.
+ */
+function withTextOfFlux(restricted: { error: string }, unrestricted: RunResult): RunResult {
+  return "error" in unrestricted ? unrestricted : restricted;
+}
+
+/** KS-052, KS-075: a file that only Sluice named is at fault itself, not the kustomization. */
+function explain(error: string, plan: Plan): string {
+  const [, file, reason] =
+    /^accumulating resources: (?:accumulation err=')?accumulating resources from '(?:\.\/)([^\n]*?\.ya?ml)': ([\s\S]*)$/.exec(
+      error,
+    ) ?? [];
+  if (!plan.generated || file === undefined || reason === undefined) return `kustomize build failed: ${error}`;
+  const path = plan.directory === "" ? file : `${plan.directory}/${file}`;
+  const own = reason.replace(/': must build at directory: [\s\S]*$/, "").replace(/ in File: \.\/.*$/, "");
+  return `failed to decode Kubernetes YAML from ${path}: ${own}`;
 }

@@ -1,0 +1,74 @@
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, posix } from "node:path";
+import { performance } from "node:perf_hooks";
+import type { Reach } from "./reach.ts";
+
+const prefix = "sluice-build";
+/** A process is known by its id and its start: a Lambda environment that died comes back with the same ids. */
+const self = `${process.pid}-${Math.round(performance.timeOrigin)}`;
+/** No build takes that long: what is older belongs to nobody, whoever has that process id now. */
+const forgotten = 60 * 60 * 1000;
+
+const swept = new Map<string, Promise<void>>();
+
+/**
+ * Writes the files of a build into a private directory below `scratch` (default: the system's temporary directory), runs `work`
+ * there, and removes it in every outcome. What passes that died have left is removed before the first use in this process (SN-03).
+ */
+export async function inWorkspace<T>(
+  reach: Reach,
+  scratch: string | undefined,
+  work: (root: string) => Promise<T>,
+): Promise<T> {
+  const parent = scratch ?? tmpdir();
+  const sweep = swept.get(parent) ?? sweepLeftovers(parent);
+  swept.set(parent, sweep);
+  await sweep;
+  // mkdtemp makes it readable by this user alone.
+  const root = await mkdtemp(join(parent, `${prefix}-${self}-`));
+  try {
+    await writeReach(reach, root);
+    return await work(root);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+/** Removes the directories of builds whose process is gone. Exported for the tests, which cannot die halfway. */
+export async function sweepLeftovers(parent: string): Promise<void> {
+  const names = (await readdir(parent)).filter((name) => name.startsWith(`${prefix}-`));
+  for (const name of names) {
+    const path = join(parent, name);
+    if (await isLeftover(name, path)) await rm(path, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+async function isLeftover(name: string, path: string): Promise<boolean> {
+  const [, pid, start] = /^sluice-build-(\d+)-(\d+)-/.exec(name) ?? [];
+  if (pid === undefined) return false;
+  if (Number(pid) === process.pid) return `${pid}-${start}` !== self;
+  const age = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now());
+  return age > forgotten || !isRunning(Number(pid));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
+  }
+}
+
+async function writeReach(reach: Reach, root: string): Promise<void> {
+  const directories = new Set(reach.directories);
+  for (const path of reach.files.keys()) directories.add(posix.dirname(path));
+  for (const directory of directories) await mkdir(join(root, directory), { recursive: true, mode: 0o700 });
+  const waiting = [...reach.files];
+  const write = async () => {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
+      await writeFile(join(root, next[0]), next[1], { mode: 0o600, flag: "wx" });
+  };
+  await Promise.all(Array.from({ length: 8 }, write));
+}
