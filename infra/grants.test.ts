@@ -1,0 +1,111 @@
+import { describe, expect, it } from "vitest";
+import { type FunctionName, functionNames } from "./bundle.ts";
+import { propertiesOf, readable, type Template, templateOf } from "./template.ts";
+
+const template = templateOf({
+  clusters: [
+    { id: "prod", type: "eks", name: "prod" },
+    { id: "edge", type: "kubeconfig", secret: "edge/kubeconfig" },
+  ],
+});
+
+const clusterRights = [
+  "secretsmanager:GetSecretValue on arn:aws:secretsmanager:us-east-1:111111111111:secret:edge/kubeconfig-??????",
+  "eks:DescribeCluster on arn:aws:eks:us-east-1:111111111111:cluster/prod",
+];
+const receive = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on";
+const ownLog = (id: string) => `logs:CreateLogStream logs:PutLogEvents on ${id}Log.Arn`;
+const sendAll = "sqs:SendMessage on ApplyQueue.Arn DelayQueue.Arn NotificationQueue.Arn SourceQueue.Arn";
+const keep = [
+  "s3:DeleteObject s3:GetObject s3:PutObject on Bucket.Arn/artifacts/*",
+  "s3:DeleteObject s3:GetObject s3:PutObject on Bucket.Arn/records/*",
+  "s3:ListBucket on Bucket.Arn",
+];
+
+/** The whole of what each function may do. */
+const rights: Record<FunctionName, string[]> = {
+  webhook: [
+    ownLog("Webhook"),
+    "sqs:SendMessage on ApplyQueue.Arn SourceQueue.Arn",
+    "s3:GetObject on Bucket.Arn/artifacts/*",
+    "s3:ListBucket on Bucket.Arn",
+    "secretsmanager:GetSecretValue on AdmissionSeed",
+    ...clusterRights,
+  ],
+  source: [ownLog("Source"), `${receive} SourceQueue.Arn`, sendAll, ...keep, ...clusterRights],
+  apply: [ownLog("Apply"), `${receive} ApplyQueue.Arn`, sendAll, ...keep, ...clusterRights],
+  notify: [ownLog("Notify"), `${receive} NotificationQueue.Arn`, ...clusterRights],
+  schedule: [ownLog("Schedule"), "sqs:SendMessage on ApplyQueue.Arn DelayQueue.Arn SourceQueue.Arn", ...clusterRights],
+  timers: [ownLog("Timers"), `${receive} DelayQueue.Arn`, sendAll],
+};
+
+describe("the role of a function", () => {
+  it.each(functionNames)("%s: holds exactly its rights", (name) => {
+    expect(rightsOf(template, name)).toEqual(rights[name]);
+  });
+
+  it.each(functionNames)("%s: may be taken by Lambda alone, and holds no policy of somebody else", (name) => {
+    const role = propertiesOf(template, "AWS::IAM::Role", `${capitalised(name)}Role`);
+    expect(role.AssumeRolePolicyDocument).toMatchObject({
+      Statement: [{ Action: "sts:AssumeRole", Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" } }],
+    });
+    expect(role).not.toHaveProperty("ManagedPolicyArns");
+    expect(role.Policies).toHaveLength(1);
+  });
+
+  it("is the function's own, and no policy is attached from outside", () => {
+    const used = functionNames.map((name) =>
+      readable(propertiesOf(template, "AWS::Lambda::Function", capitalised(name)).Role),
+    );
+    expect(used).toEqual(functionNames.map((name) => `${capitalised(name)}Role.Arn`));
+    expect(Object.values(template.Resources).map(({ Type }) => Type)).not.toContain("AWS::IAM::Policy");
+  });
+
+  it("is given no secret and no cluster that the configuration does not name", () => {
+    const bare = templateOf();
+    for (const name of functionNames)
+      expect(rightsOf(bare, name)).toEqual(rights[name].filter((right) => !clusterRights.includes(right)));
+  });
+});
+
+describe("the environment of a function", () => {
+  it.each([
+    ["webhook", ["BUCKET", "CLUSTERS", "QUEUE_APPLY", "QUEUE_SOURCE", "SECRET_PREFIX"]],
+    ["source", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
+    ["apply", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
+    ["notify", ["CLUSTERS", "ENDPOINT"]],
+    ["schedule", ["CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_SOURCE"]],
+    ["timers", ["QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
+  ] as const)("%s: is told only of what it may use", (name, variables) => {
+    const names = Object.keys(environmentOf(template, name)).sort();
+    expect(names).toEqual(variables.map((variable) => `SLUICE_${variable}`));
+  });
+
+  it("names the clusters with their regions, in the order of the configuration", () => {
+    expect(JSON.parse(String(environmentOf(template, "apply").SLUICE_CLUSTERS))).toEqual([
+      { id: "prod", type: "eks", name: "prod", region: "us-east-1" },
+      { id: "edge", type: "kubeconfig", secret: "edge/kubeconfig" },
+    ]);
+  });
+});
+
+function rightsOf(from: Template, name: FunctionName): string[] {
+  const role = propertiesOf(from, "AWS::IAM::Role", `${capitalised(name)}Role`) as {
+    Policies: { PolicyDocument: { Statement: { Effect: string; Action: string | string[]; Resource: unknown }[] } }[];
+  };
+  return role.Policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement).map(({ Effect, Action, Resource }) => {
+    expect(Effect).toBe("Allow");
+    return `${[Action].flat().join(" ")} on ${[readable(Resource)].flat().join(" ")}`;
+  });
+}
+
+function environmentOf(from: Template, name: FunctionName): Record<string, unknown> {
+  const { Environment } = propertiesOf(from, "AWS::Lambda::Function", capitalised(name)) as {
+    Environment: { Variables: Record<string, unknown> };
+  };
+  return Environment.Variables;
+}
+
+function capitalised(name: string): string {
+  return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+}
