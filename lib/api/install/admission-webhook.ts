@@ -71,19 +71,18 @@ const notDryRun: MatchCondition = {
 };
 
 /**
- * Finalizers, status and requests of Sluice's own objects are written by these field managers, which are those of Flux's
- * controllers (KS-004, SRC-031). What a Kustomization applies is not among them: an object of a Flux kind that is new or
- * changed wants to be looked at, whoever applied it.
+ * CEL that is true of Sluice's own writes: its field managers are those of Flux's controllers (KS-004, KS-140, SRC-031).
+ * What a pass applies it wakes by itself.
  */
-const ownWriteOfAKind = byManager(["notification-controller", "source-controller"]);
-
-/** And this one writes what Kustomizations apply (KS-140). */
-const ownWrite = byManager(["kustomize-controller", "notification-controller", "sluice", "source-controller"]);
+const ownWrite = [
+  "has(request.options) && has(request.options.fieldManager) && (request.options.fieldManager.startsWith('gotk-') || ",
+  "request.options.fieldManager in ['kustomize-controller', 'notification-controller', 'sluice', 'source-controller'])",
+].join("");
 
 /** A Flux controller that runs in the cluster has the same field managers but is somebody else: a team may move one at a time. */
 const notOurOwnWriteOfAKind: MatchCondition = {
   name: "not-our-own-write",
-  expression: `!(${ownWriteOfAKind}) || request.userInfo.username.startsWith('system:serviceaccount:${runtimeNamespace}:')`,
+  expression: `!(${ownWrite}) || request.userInfo.username.startsWith('system:serviceaccount:${runtimeNamespace}:')`,
 };
 
 /** A deletion has no field manager. One that insists on a uid is a program's: of Sluice's prune, or of the garbage collector. */
@@ -105,9 +104,3 @@ const notBySystem: MatchCondition = {
   expression:
     "!(request.userInfo.username in ['system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler'] || request.userInfo.username.startsWith('system:node:') || request.userInfo.username.startsWith('system:serviceaccount:kube-system:'))",
 };
-
-/** CEL that is true of a write by one of these field managers, or by one that writes a kustomize-controller's own objects. */
-function byManager(names: string[]): string {
-  const quoted = names.map((name) => `'${name}'`).join(", ");
-  return `has(request.options) && has(request.options.fieldManager) && (request.options.fieldManager.startsWith('gotk-') || request.options.fieldManager in [${quoted}])`;
-}
