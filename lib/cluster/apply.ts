@@ -1,7 +1,18 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
 import type { AppliedRecord } from "./applied-record.ts";
 import type { ClusterClient } from "./client.ts";
+import { concurrently } from "./concurrently.ts";
+import { learnDefinition } from "./discovery.ts";
+import { findDrift, isBelieved } from "./drift.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import type { HealthObservation } from "./health.ts";
+import { formatInventoryId } from "./inventory.ts";
+import { groupByKind } from "./live.ts";
+import { compareForApply, groupOf, stageOf, stages } from "./order.ts";
+import { type Planned, planObjects, scope } from "./plan.ts";
+import { type Probe, probeObject, writeObject } from "./probe.ts";
+import { formatStalled, settle } from "./settle.ts";
+import { textAt, valueAt } from "./unstructured.ts";
 
 export type { AppliedRecord };
 
@@ -71,23 +82,152 @@ export class ApplyFailed extends Error {
  * Applies objects server-side in stages (kustomization.md, sections 8 and 9): definitions, classes, custom kinds, all others.
  * Each object of a stage is tried before anything of that stage is written; an object that is already as wanted is not
  * written. Throws ApplyFailed with Flux's text for what is refused.
+ *
+ * Requests: two for a new object, three for a changed one, none for one that the record knows, but one LIST for each kind.
  */
 export async function applyObjects(
-  _client: ClusterClient,
-  _objects: readonly KubernetesObject[],
-  _options: ApplyOptions,
+  client: ClusterClient,
+  objects: readonly KubernetesObject[],
+  options: ApplyOptions,
 ): Promise<ApplyResult> {
-  throw new Error("being written");
+  const { fieldManager } = options;
+  const now = Date.now();
+  const given = options.record?.fieldManager === fieldManager ? options.record : undefined;
+  const isKnown = given !== undefined && isBelieved(given, fieldManager, now);
+  const record: AppliedRecord = { lookedAt: isKnown ? given.lookedAt : now, fieldManager, objects: {} };
+  const run: Run = { client, options, freshGroups: new Set(), record, entries: [] };
+  try {
+    const planned = await planObjects(client, objects, given, options);
+    for (const plan of planned) {
+      // An older record still tells what may be expected, but not that it needs no look.
+      if (!isKnown) delete plan.untouched;
+      const recorded = given?.objects[plan.id];
+      if (recorded !== undefined) record.objects[plan.id] = recorded;
+    }
+    planned.sort((a, b) => compareForApply(a.reference, b.reference));
+    const customKinds = new Set(options.customStageKinds);
+    const staged = Map.groupBy(planned, ({ reference }) => stageOf(reference, customKinds));
+    for (const stage of stages) {
+      const pending = await applyStage(run, staged.get(stage) ?? [], stage === "definitions" || stage === "classes");
+      if (pending.length > 0) return { entries: run.entries, record, pending };
+    }
+    return { entries: run.entries, record, pending: [] };
+  } catch (error) {
+    throw new ApplyFailed(error instanceof Error ? error.message : String(error), run, error);
+  }
+}
+
+type Run = {
+  client: ClusterClient;
+  options: ApplyOptions;
+  freshGroups: Set<string>;
+  record: AppliedRecord;
+  entries: ApplyEntry[];
+};
+
+/** Applies one stage, and says what of it has to be ready before the next. */
+async function applyStage(run: Run, planned: Planned[], isAwaited: boolean): Promise<HealthObservation[]> {
+  const { client, options } = run;
+  const { concurrency = 4 } = options;
+  const probes = await concurrently(planned, concurrency, async (plan) => {
+    await scope(client, plan, options);
+    // What was stored under a definition may look different after it has changed.
+    if (plan.untouched !== undefined && !run.freshGroups.has(groupOf(plan.reference.apiVersion))) {
+      return { verdict: "untouched" as const, live: plan.untouched };
+    }
+    return probeObject(run, plan);
+  });
+  const looked = planned.map((plan, index) => ({ plan, reference: plan.reference, probe: probes[index] }));
+  const leaving = looked.filter(({ probe }) => probe?.verdict === "leaving");
+  if (leaving.length > 0) {
+    return leaving.map(({ reference }) => ({
+      reference,
+      status: "Terminating",
+      message: "Resource scheduled for deletion",
+    }));
+  }
+  const live = new Map<Planned, KubernetesObject>();
+  try {
+    for (const kind of groupByKind(looked.filter(({ probe }) => probe?.verdict === "apply"))) {
+      await concurrently(kind, concurrency, async ({ plan }) => {
+        const stored = await writeObject(run, plan);
+        live.set(plan, stored);
+        learnDefinition(client, stored);
+        if (stored.kind === "CustomResourceDefinition") run.freshGroups.add(textAt(stored, "spec", "group"));
+      });
+    }
+  } finally {
+    for (const { plan, probe } of looked) note(run, plan, probe, live.get(plan));
+  }
+  return isAwaited ? await settleStage(run, looked, live) : [];
+}
+
+type Looked = {
+  plan: Planned;
+  reference: ObjectReference;
+  probe: Probe | { verdict: "untouched"; live: KubernetesObject } | undefined;
+};
+
+/** Adds to the result what became of one object. One that was to be written and was not is left out. */
+function note(run: Run, plan: Planned, probe: Looked["probe"], stored: KubernetesObject | undefined): void {
+  const { record, entries, options } = run;
+  const { apiVersion } = plan.reference;
+  const digest = plan.digest === undefined ? {} : { digest: plan.digest };
+  const liveOf = ({ metadata }: KubernetesObject) => ({
+    uid: metadata.uid ?? "",
+    resourceVersion: metadata.resourceVersion ?? "",
+    fingerprint: fingerprintOf(metadata, options.fieldManager),
+  });
+  const expires =
+    plan.reference.kind === "Job" && valueAt(plan.object, "spec", "ttlSecondsAfterFinished") !== undefined
+      ? ({ expires: true } as const)
+      : {};
+  const add = (action: ApplyAction) => entries.push({ reference: plan.reference, action, ...expires });
+  if (probe === undefined || probe.verdict === "leaving") return;
+  if (probe.verdict === "untouched") {
+    add("unchanged");
+  } else if (probe.verdict === "skipped") {
+    const skippedLive = probe.live === undefined ? {} : { live: liveOf(probe.live) };
+    record.objects[plan.id] = { apiVersion, ...digest, ...skippedLive, skipped: true };
+    add("skipped");
+  } else if (probe.verdict === "unchanged") {
+    record.objects[plan.id] = { apiVersion, ...digest, live: liveOf(probe.live) };
+    add("unchanged");
+  } else if (stored !== undefined) {
+    record.objects[plan.id] = { apiVersion, ...digest, live: liveOf(stored) };
+    add(probe.action);
+  }
+}
+
+/** Definitions and classes have to be ready before others use them; those that are not are looked at again by the next apply. */
+async function settleStage(
+  run: Run,
+  looked: readonly Looked[],
+  stored: ReadonlyMap<Planned, KubernetesObject>,
+): Promise<HealthObservation[]> {
+  const objects = looked.flatMap(({ plan, probe }) => {
+    const live = stored.get(plan) ?? (probe !== undefined && "live" in probe ? probe.live : undefined);
+    return live === undefined ? [] : [live];
+  });
+  const untouched = new Set(looked.flatMap(({ plan }) => plan.untouched ?? []));
+  // Metadata alone has no conditions: of what nobody touched, only its deletion is news.
+  const known = objects.filter((object) => !untouched.has(object) || object.metadata.deletionTimestamp !== undefined);
+  const open = await settle(run.client, known, run.options.signal);
+  for (const { reference } of open) delete run.record.objects[formatInventoryId(reference)];
+  const stalled = formatStalled(open);
+  if (stalled !== undefined) throw new Error(stalled);
+  return open;
 }
 
 /**
  * Whether everything is still as it was when the record was made: one metadata LIST for each kind, nothing rendered
- * (design, decision 7). False also where the record is too old to be trusted. Throws ApiError.
+ * (design, decision 7). False also where the record is too old to be believed. Throws ApiError.
  */
 export async function isUnchanged(
-  _client: ClusterClient,
-  _record: AppliedRecord,
-  _options: Pick<ApplyOptions, "fieldManager" | "ownerLabels" | "concurrency" | "signal">,
+  client: ClusterClient,
+  record: AppliedRecord,
+  options: Pick<ApplyOptions, "fieldManager" | "ownerLabels" | "concurrency" | "signal">,
 ): Promise<boolean> {
-  throw new Error("being written");
+  if (!isBelieved(record, options.fieldManager)) return false;
+  return (await findDrift(client, record, options)).length === 0;
 }

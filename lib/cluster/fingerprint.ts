@@ -1,0 +1,66 @@
+import { createHash, createHmac } from "node:crypto";
+import type { KubernetesObject, ManagedFieldsEntry, ObjectMeta } from "../api/object.ts";
+import { isRecord } from "./unstructured.ts";
+
+/**
+ * Digest of an object as it is wanted. A Secret's is keyed, as a plain digest would let content be guessed from it; without
+ * a key it has none.
+ */
+export function digestOf(object: KubernetesObject, key: string | undefined): string | undefined {
+  const isSecret = object.apiVersion === "v1" && object.kind === "Secret";
+  if (isSecret && key === undefined) return undefined;
+  const hash = isSecret && key !== undefined ? createHmac("sha256", key) : createHash("sha256");
+  return hash.update(formatCanonical(object)).digest("base64url");
+}
+
+/**
+ * Digest of all that tells in an object's metadata whether somebody changed it (design, "State"): generation, labels,
+ * annotations and who manages which fields. What belongs to the object's status is left out: its writers come and go without
+ * touching what was applied. Kinds without a generation (ConfigMap, Secret) show a changed value by its new owner, or, where
+ * `fieldManager` itself wrote, by the time of its entry.
+ */
+export function fingerprintOf(metadata: ObjectMeta, fieldManager: string): string {
+  const managedFields = metadata.managedFields ?? [];
+  const ofStatus = managedFields.filter(({ subresource }) => subresource === "status");
+  const tells = {
+    uid: metadata.uid,
+    generation: metadata.generation,
+    deleting: metadata.deletionTimestamp !== undefined,
+    labels: withoutKeys(metadata.labels, metadataKeys(ofStatus, "f:labels")),
+    annotations: withoutKeys(metadata.annotations, metadataKeys(ofStatus, "f:annotations")),
+    managers: managedFields.flatMap((entry) => describeManager(entry, fieldManager)).sort(),
+  };
+  return createHash("sha256").update(formatCanonical(tells)).digest("base64url");
+}
+
+function describeManager(entry: ManagedFieldsEntry, fieldManager: string): string[] {
+  const { manager, operation, subresource, time } = entry;
+  if (subresource === "status") return [];
+  const { "f:status": _status, ...fields } = entry.fieldsV1 ?? {};
+  if (Object.keys(fields).length === 0) return [];
+  const isOwn = manager === fieldManager && operation === "Apply";
+  return [formatCanonical({ manager, operation, subresource, fields, ...(isOwn ? { time } : {}) })];
+}
+
+/** Labels or annotations that a writer of the status set along with it, such as a Deployment's revision. */
+function metadataKeys(entries: readonly ManagedFieldsEntry[], field: "f:labels" | "f:annotations"): Set<string> {
+  const keys = entries.flatMap(({ fieldsV1 }) => {
+    const metadata = fieldsV1?.["f:metadata"];
+    const owned = isRecord(metadata) ? metadata[field] : undefined;
+    return isRecord(owned) ? Object.keys(owned) : [];
+  });
+  return new Set(keys.map((key) => key.replace(/^f:/, "")));
+}
+
+function withoutKeys(values: Record<string, string> | undefined, keys: ReadonlySet<string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values ?? {}).filter(([key]) => !keys.has(key)));
+}
+
+/** JSON in which the order of fields does not count. */
+function formatCanonical(value: unknown): string {
+  return JSON.stringify(value, (_key, entry: unknown) => {
+    if (typeof entry === "bigint") return `${entry}n`;
+    if (!isRecord(entry)) return entry;
+    return Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+  });
+}

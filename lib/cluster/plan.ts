@@ -1,0 +1,117 @@
+import type { KubernetesObject, ObjectReference } from "../api/object.ts";
+import type { AppliedRecord } from "./applied-record.ts";
+import type { ApplyOptions } from "./apply.ts";
+import type { ClusterClient } from "./client.ts";
+import { concurrently } from "./concurrently.ts";
+import { prepareObject } from "./desired.ts";
+import { resourceOf } from "./discovery.ts";
+import { isUntouched } from "./drift.ts";
+import { digestOf } from "./fingerprint.ts";
+import { formatInventoryId } from "./inventory.ts";
+import { groupByKind, readKind } from "./live.ts";
+import { referenceTo } from "./objects.ts";
+import { groupOf } from "./order.ts";
+import { textAt } from "./unstructured.ts";
+
+/** One object of a set, and what is known of it before it is looked at. */
+export type Planned = {
+  /** As it is sent. */
+  object: KubernetesObject;
+  reference: ObjectReference;
+  id: string;
+  digest: string | undefined;
+  /** Whether the API server's scope of its kind has been taken into account. */
+  isScoped: boolean;
+  /** It was applied before, so that it may be expected to be there. */
+  isExpected: boolean;
+  /** The live object, where it has been read whole. */
+  live?: KubernetesObject;
+  /** Its metadata, where nothing has changed on either side since it was applied: there is nothing to do. */
+  untouched?: KubernetesObject;
+};
+
+/**
+ * Prepares objects, and finds out with one LIST for each kind which of them need no look: wanted as they were when the record
+ * was made, and untouched since (SN-10). Without a record nothing is read.
+ */
+export async function planObjects(
+  client: ClusterClient,
+  objects: readonly KubernetesObject[],
+  record: AppliedRecord | undefined,
+  options: ApplyOptions,
+): Promise<Planned[]> {
+  const definedHere = kindsDefinedBy(objects);
+  const planned: Planned[] = [];
+  for (const object of objects) {
+    const prepared = prepareObject(object, options);
+    const isDefinedHere = definedHere.has(`${groupOf(object.apiVersion)} ${object.kind}`);
+    // A kind that comes with this set may not be served yet, and asking would be in vain.
+    const plan = asWritten(prepared, options);
+    if (!isDefinedHere || record !== undefined) await scope(client, plan, options);
+    plan.isExpected = record?.objects[plan.id]?.live !== undefined;
+    planned.push(plan);
+  }
+  if (record === undefined) return planned;
+  const kinds = groupByKind(planned.filter(({ isExpected }) => isExpected));
+  await concurrently(kinds, options.concurrency ?? 4, (kind) => compareKind(client, kind, record, options));
+  return planned;
+}
+
+/** Takes the namespace off an object whose kind has none (KS-135), once its kind is served. */
+export async function scope(
+  client: ClusterClient,
+  plan: Planned,
+  { signal, digestKey }: ApplyOptions,
+): Promise<Planned> {
+  if (plan.isScoped) return plan;
+  let isNamespaced: boolean;
+  try {
+    isNamespaced = (await resourceOf(client, plan.object, signal)).namespaced;
+  } catch {
+    // The object's own request meets the same error, and says whose it is.
+    return plan;
+  }
+  plan.isScoped = true;
+  if (isNamespaced || plan.object.metadata.namespace === undefined) return plan;
+  const { namespace: _namespace, ...metadata } = plan.object.metadata;
+  plan.object = { ...plan.object, metadata };
+  plan.reference = referenceTo(plan.object);
+  plan.id = formatInventoryId(plan.reference);
+  plan.digest = digestOf(plan.object, digestKey);
+  return plan;
+}
+
+function asWritten(object: KubernetesObject, { digestKey }: ApplyOptions): Planned {
+  const reference = referenceTo(object);
+  const id = formatInventoryId(reference);
+  return { object, reference, id, digest: digestOf(object, digestKey), isScoped: false, isExpected: false };
+}
+
+/** Objects of one kind that are in the record. */
+async function compareKind(
+  client: ClusterClient,
+  kind: Planned[],
+  record: AppliedRecord,
+  { ownerLabels, fieldManager, concurrency = 4, signal }: ApplyOptions,
+): Promise<void> {
+  const isSame = ({ id, digest }: Planned) => digest !== undefined && record.objects[id]?.digest === digest;
+  const same = kind.filter(isSame);
+  const changed = kind.length - same.length;
+  // Whole objects spare each changed one its own read; worth it where there are few objects, or few others.
+  const isWhole = changed > 0 && (kind.length <= 4 || changed * 3 >= kind.length);
+  const asked = isWhole ? kind : same;
+  const references = asked.map(({ reference }) => reference);
+  const content = isWhole ? "whole" : "metadata";
+  const live = await readKind(client, references, { content, labels: ownerLabels, concurrency, signal });
+  for (const plan of asked) {
+    const found = live.get(plan.id);
+    if (found === undefined) continue;
+    if (isWhole) plan.live = found;
+    if (isSame(plan) && isUntouched(record.objects[plan.id], found.metadata, fieldManager)) plan.untouched = found;
+  }
+}
+
+function kindsDefinedBy(objects: readonly KubernetesObject[]): Set<string> {
+  const definitions = objects.filter(({ kind }) => kind === "CustomResourceDefinition");
+  return new Set(definitions.map(({ spec }) => `${textAt(spec, "group")} ${textAt(spec, "names", "kind")}`));
+}

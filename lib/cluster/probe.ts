@@ -1,0 +1,191 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import type { KubernetesObject } from "../api/object.ts";
+import { ApiError } from "./api-error.ts";
+import type { ApplyOptions } from "./apply.ts";
+import type { ClusterClient } from "./client.ts";
+import { takeOverFields } from "./field-managers.ts";
+import { isFrozen, isMarked } from "./object-metadata.ts";
+import { applyObject, findMetadata, findObject, patchObject } from "./objects.ts";
+import { groupOf } from "./order.ts";
+import type { Planned } from "./plan.ts";
+import { makeRoom, mayRecreate } from "./recreate.ts";
+import { formatRefusal, isImmutable, isWriteConflict } from "./refusal.ts";
+import { formatSubject } from "./subject.ts";
+import { textsAt } from "./unstructured.ts";
+
+/** What a look at one object says is to be done. */
+export type Probe =
+  /** Nothing, as it asks; `live` where it is there. */
+  | { verdict: "skipped"; live?: KubernetesObject }
+  | { verdict: "unchanged"; live: KubernetesObject }
+  | { verdict: "apply"; action: "created" | "configured" }
+  /** It is being deleted to be made anew, and is not gone yet. */
+  | { verdict: "leaving" };
+
+/** What looks at one set share. */
+export type Probing = {
+  client: ClusterClient;
+  options: ApplyOptions;
+  /** Groups whose definitions were applied a moment ago: the API server may take another one to serve them. */
+  freshGroups: ReadonlySet<string>;
+};
+
+/** An object was refused; the message is what is to be said of it. */
+export class Refused extends Error {
+  constructor(message: string, cause: unknown) {
+    super(message, { cause });
+    this.name = "Refused";
+  }
+}
+
+/** How often a write that met another writer is sent at most. */
+const attempts = 3;
+/** How long a definition that is established may take to be served, in milliseconds. */
+const servedMilliseconds = 1500;
+
+/**
+ * Looks at one object (section 9 of kustomization.md, step a): reads it, tries to apply it, takes over what clients wrote,
+ * and tells whether it has to be written. Throws Refused with Flux's text.
+ */
+export async function probeObject(probing: Probing, plan: Planned): Promise<Probe> {
+  const { client, options } = probing;
+  const { object, reference } = plan;
+  const { group, signal } = options;
+  if (isFrozen(object, group)) return { verdict: "skipped" };
+  if (isMarked(object, `${group}/ssa`, "IfNotPresent")) {
+    const present = await ignoreForbidden(findMetadata(client, reference, signal));
+    if (present !== undefined) return { verdict: "skipped", live: present };
+  }
+  const read = () => ignoreForbidden(findObject<KubernetesObject>(client, reference, signal));
+  const [trial, known] = await Promise.all([
+    tryApply(probing, object),
+    plan.isExpected ? (plan.live ?? read()) : undefined,
+  ]);
+  const exists = "error" in trial || trial.object.metadata.resourceVersion !== undefined;
+  const live = known ?? (exists ? await ignoreErrors(read()) : undefined);
+  if (live !== undefined && isFrozen(live, group)) return { verdict: "skipped", live };
+  if ("error" in trial) return recreate(probing, plan, live, trial.error);
+  if (!exists) return { verdict: "apply", action: "created" };
+  const isTakenOver = live !== undefined && (await takeOver(probing, plan, live));
+  if (isTakenOver || live === undefined || hasDrifted(live, trial.object)) {
+    return { verdict: "apply", action: "configured" };
+  }
+  return { verdict: "unchanged", live };
+}
+
+type Trial = { object: KubernetesObject } | { error: unknown };
+
+async function tryApply(probing: Probing, object: KubernetesObject): Promise<Trial> {
+  const { client, options, freshGroups } = probing;
+  const { fieldManager, signal } = options;
+  const isFresh = freshGroups.has(groupOf(object.apiVersion));
+  const end = Date.now() + servedMilliseconds;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return { object: await applyObject(client, object, { fieldManager, force: true, dryRun: true }, signal) };
+    } catch (error) {
+      if (signal?.aborted === true) throw error;
+      const isRepeatable =
+        (isFresh && isNotServed(error) && Date.now() < end) || (attempt < attempts && isWriteConflict(error));
+      if (!isRepeatable) return { error };
+      await sleep(20 * Math.min(attempt, 5));
+    }
+  }
+}
+
+function isNotServed(error: unknown): boolean {
+  return error instanceof ApiError && error.statusCode === 404 && error.message.includes("the requested resource");
+}
+
+/** KS-148: what cannot be changed may be deleted and made anew, if that was asked for and would succeed. */
+async function recreate(
+  probing: Probing,
+  { object, reference }: Planned,
+  live: KubernetesObject | undefined,
+  error: unknown,
+): Promise<Probe> {
+  const { client, options } = probing;
+  if (live === undefined || !isImmutable(error) || !mayRecreate(object, live, options)) {
+    throw new Refused(formatRefusal(reference, error), error);
+  }
+  const room = await makeRoom(client, object, live, options);
+  if (room.outcome === "invalid") throw new Refused(formatRefusal(reference, room.error ?? error), room.error ?? error);
+  if (room.outcome === "undeletable") {
+    const subject = formatSubject(reference);
+    throw new Refused(`${subject} immutable field detected, failed to delete object: ${room.error}`, error);
+  }
+  if (room.outcome === "leaving") return { verdict: "leaving" };
+  const trial = await tryApply(probing, object);
+  if ("error" in trial) throw new Refused(formatRefusal(reference, trial.error), trial.error);
+  return { verdict: "apply", action: "created" };
+}
+
+/** KS-143. Whether anything was taken over, after which the object has to be applied. */
+async function takeOver(
+  { client, options }: Probing,
+  { object, reference }: Planned,
+  live: KubernetesObject,
+): Promise<boolean> {
+  const { group, fieldManager, overrideManagers = [], signal } = options;
+  if (isMarked(object, `${group}/ssa`, "Merge") || isMarked(live, `${group}/ssa`, "Merge")) return false;
+  const operations = takeOverFields(live, fieldManager, overrideManagers);
+  if (operations.length === 0) return false;
+  try {
+    await patchObject(client, reference, { json: operations }, { fieldManager }, signal);
+  } catch (error) {
+    throw new Refused(
+      `${formatSubject(reference)} metadata.managedFields cleanup failed: ${error instanceof Error ? error.message : error}`,
+      error,
+    );
+  }
+  return true;
+}
+
+/** KS-141: labels, annotations, or anything outside metadata and status. */
+function hasDrifted(live: KubernetesObject, wanted: KubernetesObject): boolean {
+  return !isDeepStrictEqual(comparable(live), comparable(wanted));
+}
+
+function comparable(object: KubernetesObject): unknown {
+  const { metadata: _metadata, status: _status, ...content } = object;
+  const labels = textsAt(object, "metadata", "labels");
+  const annotations = textsAt(object, "metadata", "annotations");
+  return { content, labels, annotations };
+}
+
+/** Who may apply an object but not read it does as if it were not there. */
+async function ignoreForbidden<T>(reading: Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof ApiError && error.statusCode === 403) return undefined;
+    throw error;
+  }
+}
+
+/** A read that only explains a refusal: the refusal is what counts. */
+async function ignoreErrors<T>(reading: Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Applies an object for good. Throws Refused with Flux's text (KS-149). */
+export async function writeObject(
+  { client, options }: Probing,
+  { object, reference }: Planned,
+): Promise<KubernetesObject> {
+  const { fieldManager, signal } = options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await applyObject(client, object, { fieldManager, force: true }, signal);
+    } catch (error) {
+      if (attempt < attempts && isWriteConflict(error)) continue;
+      const message = error instanceof Error ? error.message : String(error);
+      throw new Refused(`${formatSubject(reference)} apply failed: ${message}`, error);
+    }
+  }
+}
