@@ -1,64 +1,18 @@
-import { beforeAll, describe, expect, it } from "vitest";
-import { bedCluster, uniqueName, uniqueNamespace } from "../../test/bed/bed.ts";
+import { describe, expect, it } from "vitest";
+import {
+  annotated,
+  beginSet,
+  configMap,
+  deployment,
+  linesOf,
+  referenceOf,
+  secret,
+  service,
+} from "../../test/cluster/applied-set.ts";
 import type { KubernetesObject } from "../api/object.ts";
-import { ApplyFailed, type ApplyOptions, applyObjects, isUnchanged } from "./apply.ts";
-import type { ClusterClient } from "./client.ts";
-import { connect } from "./connect.ts";
+import { ApplyFailed } from "./apply.ts";
 import { formatInventory } from "./inventory.ts";
-import { createObject, deleteObject, findObject, getObject, patchObject } from "./objects.ts";
-
-const group = "kustomize.toolkit.fluxcd.io";
-const manager = "kustomize-controller";
-
-let admin: ClusterClient;
-/** Counts what it sends. */
-let client: ClusterClient;
-let requests: string[] = [];
-
-beforeAll(async () => {
-  const { kubeconfig } = await bedCluster();
-  const address = { type: "kubeconfig", kubeconfig } as const;
-  admin = connect(address, { userAgent: "test" });
-  client = connect(address, {
-    userAgent: "sluice-test",
-    onRequest: (method, path) => requests.push(`${method} ${path}`),
-  });
-});
-
-/** The requests that an action sends. */
-async function requestsOf<T>(action: () => Promise<T>): Promise<{ result: T; sent: string[] }> {
-  requests = [];
-  const result = await action();
-  return { result, sent: [...requests] };
-}
-
-function optionsFor(name: string, more: Partial<ApplyOptions> = {}): ApplyOptions {
-  const ownerLabels = { [`${group}/name`]: name, [`${group}/namespace`]: "sluice-test" };
-  return { fieldManager: manager, group, ownerLabels, digestKey: "test", ...more };
-}
-
-function configMap(namespace: string, name: string, data: Record<string, string> = { key: "value" }): KubernetesObject {
-  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace }, data };
-}
-
-function secret(namespace: string, name: string): KubernetesObject {
-  return { apiVersion: "v1", kind: "Secret", metadata: { name, namespace }, stringData: { token: "t" } };
-}
-
-function service(namespace: string, name: string): KubernetesObject {
-  const spec = { selector: { app: name }, ports: [{ port: 80 }] };
-  return { apiVersion: "v1", kind: "Service", metadata: { name, namespace }, spec };
-}
-
-function deployment(namespace: string, name: string): KubernetesObject {
-  const labels = { app: name };
-  const spec = {
-    replicas: 0,
-    selector: { matchLabels: labels },
-    template: { metadata: { labels }, spec: { containers: [{ name: "app", image: "app:1" }] } },
-  };
-  return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace }, spec };
-}
+import { applyObject, deleteObject, findObject, getObject, patchObject } from "./objects.ts";
 
 /** 25 objects of each of four kinds. */
 function hundred(namespace: string): KubernetesObject[] {
@@ -70,50 +24,246 @@ function hundred(namespace: string): KubernetesObject[] {
   ]).flat();
 }
 
-const patience = 3000;
-
-/** Tries again until it holds: what controllers do takes a moment. */
-async function eventually(check: () => Promise<boolean>): Promise<boolean> {
-  for (const end = Date.now() + patience; Date.now() < end; ) {
-    if (await check()) return true;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return false;
-}
-
 describe("requests", () => {
-  it("KS-160, SN-10: a hundred new objects cost two each, and an unchanged set one LIST a kind", async () => {
-    const namespace = await uniqueNamespace("apply");
-    const objects = hundred(namespace);
-    const first = await requestsOf(() => applyObjects(client, objects, optionsFor(namespace)));
-    expect(first.sent.length).toBeLessThanOrEqual(2 * objects.length + 12);
-    expect(first.result.entries).toHaveLength(100);
-    expect(first.result.entries.every(({ action }) => action === "created")).toBe(true);
+  it("KS-160, SN-10: a hundred new objects cost two requests each, and the unchanged set one LIST a kind", async () => {
+    const set = await beginSet();
+    const objects = hundred(set.namespace);
+    const first = await set.requestsOf(() => set.apply(objects));
+    expect(first.sent).toHaveLength(200);
+    expect(first.result.entries.map(({ action }) => action)).toEqual(Array(100).fill("created"));
 
-    const { record } = first.result;
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    const check = await requestsOf(() => isUnchanged(client, record, optionsFor(namespace)));
+    // The Deployments' controller writes its revision meanwhile, which is no change.
+    const revision = () => getObject(set.admin, referenceOf(deployment(set.namespace, "a24")));
+    await expect
+      .poll(async () => (await revision()).metadata.annotations)
+      .toHaveProperty(["deployment.kubernetes.io/revision"]);
+    const check = await set.requestsOf(() => set.isUnchanged(first.result));
     expect(check.result).toBe(true);
     expect(check.sent).toHaveLength(4);
+    expect(check.sent.every((request) => request.startsWith("GET ") && request.includes("labelSelector="))).toBe(true);
 
-    const again = await requestsOf(() => applyObjects(client, objects, optionsFor(namespace, { record })));
+    const again = await set.requestsOf(() => set.apply(objects, { record: first.result.record }));
     expect(again.sent).toHaveLength(4);
-    expect(again.result.entries.every(({ action }) => action === "unchanged")).toBe(true);
-    expect(again.result.record).toEqual(record);
+    expect(again.result.entries.map(({ action }) => action)).toEqual(Array(100).fill("unchanged"));
+    expect(again.result.record).toEqual(first.result.record);
   });
 
-  it("KS-160: one changed object among a hundred costs three requests more", async () => {
-    const namespace = await uniqueNamespace("apply");
-    const objects = hundred(namespace);
-    const { record } = await applyObjects(client, objects, optionsFor(namespace));
+  it("KS-160: one changed object among a hundred costs three requests more than none", async () => {
+    const set = await beginSet();
+    const objects = hundred(set.namespace);
+    const { record } = await set.apply(objects);
     const changed = objects.map((object) =>
-      object.kind === "ConfigMap" && object.metadata.name === "a7" ? configMap(namespace, "a7", { key: "new" }) : object,
+      object.kind === "ConfigMap" && object.metadata.name === "a7"
+        ? configMap(set.namespace, "a7", { key: "new" })
+        : object,
     );
-    const { result, sent } = await requestsOf(() => applyObjects(client, changed, optionsFor(namespace, { record })));
-    expect(sent.length).toBeLessThanOrEqual(7);
-    expect(result.entries.filter(({ action }) => action === "configured")).toEqual([
-      { reference: { apiVersion: "v1", kind: "ConfigMap", name: "a7", namespace }, action: "configured" },
+    const { result, sent } = await set.requestsOf(() => set.apply(changed, { record }));
+    expect(sent).toHaveLength(4 + 3);
+    expect(linesOf(result).filter((line) => !line.endsWith("unchanged"))).toEqual([
+      `ConfigMap/${set.namespace}/a7 configured`,
     ]);
-    expect(await isUnchanged(client, result.record, optionsFor(namespace))).toBe(true);
+    expect(await set.isUnchanged(result)).toBe(true);
+  });
+
+  it("KS-160: without a record an unchanged object costs what it costs Flux, and is not written", async () => {
+    const set = await beginSet();
+    const objects = [configMap(set.namespace, "a"), service(set.namespace, "a"), deployment(set.namespace, "a")];
+    await set.apply(objects);
+    const versions = () =>
+      Promise.all(objects.map(async (object) => (await getObject(set.admin, referenceOf(object))).metadata.generation));
+    const before = await versions();
+    const { result, sent } = await set.requestsOf(() => set.apply(objects));
+    expect(sent).toHaveLength(6);
+    expect(result.entries.map(({ action }) => action)).toEqual(["unchanged", "unchanged", "unchanged"]);
+    expect(await versions()).toEqual(before);
+  });
+
+  it("SN-10: a record of yesterday is not believed", async () => {
+    const set = await beginSet();
+    const objects = [configMap(set.namespace, "a"), configMap(set.namespace, "b")];
+    const { record } = await set.apply(objects);
+    const old = { ...record, lookedAt: record.lookedAt - 25 * 60 * 60_000 };
+    expect(await set.isUnchanged({ record: old })).toBe(false);
+    const { result, sent } = await set.requestsOf(() => set.apply(objects, { record: old }));
+    expect(sent.filter((request) => request.includes("dryRun=All"))).toHaveLength(2);
+    expect(result.record.lookedAt).toBeGreaterThanOrEqual(record.lookedAt);
+    expect(result.entries.map(({ action }) => action)).toEqual(["unchanged", "unchanged"]);
+  });
+});
+
+describe("drift", () => {
+  it("KS-140, KS-142: an edit of a value without a generation is seen in the metadata, and reverted", async () => {
+    const set = await beginSet();
+    const objects = [configMap(set.namespace, "a"), configMap(set.namespace, "b")];
+    const { record } = await set.apply(objects);
+    const edited = referenceOf(configMap(set.namespace, "a"));
+    await patchObject(set.admin, edited, { merge: { data: { key: "edited" } } }, { fieldManager: "kubectl-edit" });
+    expect(await set.isUnchanged({ record })).toBe(false);
+    const result = await set.apply(objects, { record });
+    expect(linesOf(result)).toEqual([
+      `ConfigMap/${set.namespace}/a configured`,
+      `ConfigMap/${set.namespace}/b unchanged`,
+    ]);
+    expect((await getObject(set.admin, edited)).data).toEqual({ key: "value" });
+    expect(await set.isUnchanged(result)).toBe(true);
+  });
+
+  it("KS-142: a write by the same field manager is seen too", async () => {
+    const set = await beginSet();
+    const objects = [configMap(set.namespace, "a"), configMap(set.namespace, "b")];
+    const { record } = await set.apply(objects);
+    // Entries of managedFields have times in seconds.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const { ownerLabels: labels } = set.options();
+    const other = {
+      ...configMap(set.namespace, "a", { key: "other" }),
+      metadata: { name: "a", namespace: set.namespace, labels },
+    };
+    await applyObject(set.admin, other, { fieldManager: "kustomize-controller", force: true });
+    expect(await set.isUnchanged({ record })).toBe(false);
+  });
+
+  it("KS-141: an object that was deleted is created again", async () => {
+    const set = await beginSet();
+    const objects = [configMap(set.namespace, "a"), configMap(set.namespace, "b")];
+    const { record } = await set.apply(objects);
+    await deleteObject(set.admin, referenceOf(configMap(set.namespace, "b")));
+    expect(await set.isUnchanged({ record })).toBe(false);
+    const result = await set.apply(objects, { record });
+    expect(linesOf(result)).toEqual([`ConfigMap/${set.namespace}/a unchanged`, `ConfigMap/${set.namespace}/b created`]);
+  });
+
+  it("KS-142: what another manager adds stays, and what leaves the wanted object goes", async () => {
+    const set = await beginSet();
+    const first = await set.apply([configMap(set.namespace, "a", { kept: "1", dropped: "2" })]);
+    const reference = referenceOf(configMap(set.namespace, "a"));
+    const merge = { metadata: { annotations: { note: "x" } } };
+    await patchObject(set.admin, reference, { merge }, { fieldManager: "other" });
+    const result = await set.apply([configMap(set.namespace, "a", { kept: "1" })], { record: first.record });
+    expect(linesOf(result)).toEqual([`ConfigMap/${set.namespace}/a configured`]);
+    const live = await getObject(set.admin, reference);
+    expect(live.data).toEqual({ kept: "1" });
+    expect(live.metadata.annotations).toEqual({ note: "x" });
+  });
+
+  it("KS-141: a harmless change of metadata costs one look, is not written, and is not looked at again", async () => {
+    const set = await beginSet();
+    const objects = [configMap(set.namespace, "a"), configMap(set.namespace, "b")];
+    const { record } = await set.apply(objects);
+    const merge = { metadata: { annotations: { note: "x" } } };
+    await patchObject(set.admin, referenceOf(configMap(set.namespace, "a")), { merge }, { fieldManager: "other" });
+    const { result, sent } = await set.requestsOf(() => set.apply(objects, { record }));
+    expect(sent).toHaveLength(1 + 2);
+    expect(result.entries.map(({ action }) => action)).toEqual(["unchanged", "unchanged"]);
+    expect(await set.isUnchanged(result)).toBe(true);
+  });
+});
+
+describe("refusals", () => {
+  it("KS-149, SN-13: an invalid object stops its stage before anything of it is written, in Flux's words", async () => {
+    const set = await beginSet();
+    const bad = service(set.namespace, "bad", { type: "Bogus" });
+    const failed = set.apply([configMap(set.namespace, "a"), bad]);
+    await expect(failed).rejects.toThrow(
+      new RegExp(
+        `^Service/${set.namespace}/bad dry-run failed \\(Invalid\\): Service "bad" is invalid: spec.type: Unsupported value: "Bogus"`,
+      ),
+    );
+    await expect(failed).rejects.toMatchObject({ name: "ApplyFailed", entries: [] });
+    expect(await findObject(set.admin, referenceOf(configMap(set.namespace, "a")))).toBeUndefined();
+  });
+
+  it("SN-13, KS-137: what an earlier stage applied is told with the failure", async () => {
+    const set = await beginSet();
+    const name = `${set.namespace}-more`;
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
+    const error = await set.apply([namespace, service(name, "bad", { type: "Bogus" })]).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ApplyFailed);
+    if (!(error instanceof ApplyFailed)) return;
+    expect(linesOf({ entries: [...error.entries] })).toEqual([`Namespace/${name} created`]);
+    expect(formatInventory(error.entries.map(({ reference }) => reference))).toEqual([
+      { id: `_${name}__Namespace`, v: "v1" },
+    ]);
+    expect(Object.keys(error.record.objects)).toEqual([`_${name}__Namespace`]);
+  });
+
+  it("KS-136: a missing namespace, in the object and in the cluster", async () => {
+    const set = await beginSet();
+    const nowhere = { ...configMap("", "a"), metadata: { name: "a" } };
+    await expect(set.apply([nowhere])).rejects.toThrow(
+      "ConfigMap/a namespace not specified: the server could not find the requested resource",
+    );
+    await expect(set.apply([configMap("no-such", "a")])).rejects.toThrow(
+      'ConfigMap/no-such/a not found: namespaces "no-such" not found',
+    );
+  });
+
+  it("KS-149: a kind that no definition makes", async () => {
+    const set = await beginSet();
+    const unknown = { apiVersion: "example.org/v1", kind: "Widget", metadata: { name: "w", namespace: set.namespace } };
+    await expect(set.apply([unknown])).rejects.toThrow(
+      `Widget/${set.namespace}/w dry-run failed: no matches for kind "Widget" in version "example.org/v1"`,
+    );
+  });
+
+  it("KS-210: a tenant without rights is refused in the API server's words", async () => {
+    const set = await beginSet();
+    const user = `system:serviceaccount:${set.namespace}:tenant`;
+    const { applyObjects } = await import("./apply.ts");
+    await expect(applyObjects(set.client.as(user), [configMap(set.namespace, "a")], set.options())).rejects.toThrow(
+      `ConfigMap/${set.namespace}/a dry-run failed (Forbidden): configmaps "a" is forbidden: User "${user}" cannot patch resource "configmaps" in API group "" in the namespace "${set.namespace}"`,
+    );
+  });
+});
+
+describe("marks", () => {
+  it("KS-145, KS-146, KS-147: what asks to be left alone is skipped, and stays among the entries", async () => {
+    const set = await beginSet();
+    const group = set.options().group;
+    const ignored = annotated(configMap(set.namespace, "ignored"), { [`${group}/ssa`]: "ignore" });
+    const disabled = annotated(configMap(set.namespace, "disabled"), { [`${group}/reconcile`]: "Disabled" });
+    const once = annotated(configMap(set.namespace, "once"), { [`${group}/ssa`]: "IfNotPresent" });
+    const first = await set.apply([ignored, disabled, once]);
+    expect(linesOf(first)).toEqual([
+      `ConfigMap/${set.namespace}/disabled skipped`,
+      `ConfigMap/${set.namespace}/ignored skipped`,
+      `ConfigMap/${set.namespace}/once created`,
+    ]);
+    const changed = annotated(configMap(set.namespace, "once", { key: "new" }), { [`${group}/ssa`]: "IfNotPresent" });
+    const second = await set.apply([ignored, disabled, changed], { record: first.record });
+    expect(linesOf(second)[2]).toBe(`ConfigMap/${set.namespace}/once skipped`);
+    expect(await set.isUnchanged(second)).toBe(true);
+    await deleteObject(set.admin, referenceOf(once));
+    expect(await set.isUnchanged(second)).toBe(false);
+    expect(linesOf(await set.apply([changed], { record: second.record }))).toEqual([
+      `ConfigMap/${set.namespace}/once created`,
+    ]);
+  });
+
+  it("KS-146: an annotation on the live object freezes it until it goes", async () => {
+    const set = await beginSet();
+    const group = set.options().group;
+    const object = configMap(set.namespace, "a");
+    const first = await set.apply([object]);
+    const annotate = (value: string | null) =>
+      patchObject(
+        set.admin,
+        referenceOf(object),
+        { merge: { metadata: { annotations: { [`${group}/reconcile`]: value } }, data: { key: "frozen" } } },
+        { fieldManager: "kubectl-edit" },
+      );
+    await annotate("disabled");
+    const frozen = await set.apply([configMap(set.namespace, "a", { key: "new" })], { record: first.record });
+    expect(linesOf(frozen)).toEqual([`ConfigMap/${set.namespace}/a skipped`]);
+    expect((await getObject(set.admin, referenceOf(object))).data).toEqual({ key: "frozen" });
+    expect(await set.isUnchanged(frozen)).toBe(true);
+    await annotate(null);
+    expect(await set.isUnchanged(frozen)).toBe(false);
+    const thawed = await set.apply([object], { record: frozen.record });
+    expect(linesOf(thawed)).toEqual([`ConfigMap/${set.namespace}/a configured`]);
+    expect((await getObject(set.admin, referenceOf(object))).data).toEqual({ key: "value" });
   });
 });
