@@ -35,6 +35,21 @@ export async function createRepository(
   const anySha = options.anySha ?? true;
   const settings = `[http]\n\treceivepack = true\n[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = ${anySha}\n`;
   await appendFile(join(directory, "config"), settings);
+  return repositoryAt(directory, serverUrl, name);
+}
+
+/** A repository that `createRepository` made earlier, perhaps in another process; undefined where there is none. */
+export async function openRepository(
+  root: string,
+  serverUrl: string,
+  name: string,
+): Promise<GitRepository | undefined> {
+  const directory = join(root, `${name}.git`);
+  const head = await readFile(join(directory, "HEAD"), "utf8").catch(() => undefined);
+  return head === undefined ? undefined : repositoryAt(directory, serverUrl, name);
+}
+
+function repositoryAt(directory: string, serverUrl: string, name: string): GitRepository {
   return {
     url: `${serverUrl}/${name}.git`,
     directory,

@@ -1,0 +1,171 @@
+import { defineCommand } from "citty";
+import { connect } from "../cluster/connect.ts";
+import { waitUntilAllReady } from "../host/all-ready.ts";
+import { startHost } from "../host/host.ts";
+import { createLiveView } from "../host/live-view.ts";
+import { followSample } from "../host/sample/sample.ts";
+import { sampleContent, sampleName } from "../host/sample/sample-objects.ts";
+import { startSampleServer } from "../host/sample/sample-server.ts";
+import { installInto } from "./install-cluster.ts";
+import { type StartedCluster, startCluster } from "./start-cluster.ts";
+import { createStartConsole, type StartConsole } from "./start-console.ts";
+import { parseStartOptions, type StartOptions } from "./start-options.ts";
+
+/** The id by which a local host knows its cluster; `sluice install` has the same default. */
+const clusterId = "default";
+
+/** How long `--once` waits until everything is Ready, in seconds. */
+const onceSeconds = 300;
+
+/** `sluice start`: all of Sluice in one process, for a named cluster or for an embedded one. */
+export const start = defineCommand({
+  meta: {
+    name: "start",
+    description: "Run Sluice on this machine: for a named cluster, or with an embedded one and a sample repository",
+  },
+  args: {
+    kubeconfig: {
+      type: "string",
+      valueHint: "FILE",
+      description: "kubeconfig of the cluster; without it an embedded cluster is started",
+    },
+    context: {
+      type: "string",
+      valueHint: "NAME",
+      description: "context of the kubeconfig; no other context is touched",
+    },
+    data: { type: "string", valueHint: "DIR", description: "where everything that lasts is kept (default .sluice)" },
+    listen: {
+      type: "string",
+      valueHint: "ADDR:PORT",
+      description:
+        "where webhooks are received, over HTTPS (default 127.0.0.1:9443; any free port with the embedded cluster)",
+    },
+    advertise: {
+      type: "string",
+      valueHint: "URL",
+      description: "address by which the cluster reaches this machine, where that is another one",
+    },
+    concurrency: { type: "string", valueHint: "N", description: "objects of each queue that are worked on at once" },
+    log: { type: "string", valueHint: "json|pretty", description: "how to tell what happens (default pretty)" },
+    install: { type: "boolean", description: "prepare the named cluster first, as sluice install does" },
+    once: { type: "boolean", description: "wait until everything is Ready, print the result, and exit 0 or 1" },
+  },
+  run: async ({ args }) => {
+    try {
+      process.exitCode = await run(parseStartOptions(args));
+    } catch (error) {
+      console.error(`sluice: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+    }
+  },
+});
+
+/** Runs until it is told to stop, or with `--once` until everything is Ready. Resolves with the exit code, all children gone. */
+async function run(options: StartOptions): Promise<number> {
+  const console = createStartConsole(options.log, (line) => process.stdout.write(`${line}\n`));
+  const stopping = stopSignal();
+  const ending: (() => Promise<void>)[] = [];
+  try {
+    const cluster = await startCluster(options, console.say);
+    ending.push(cluster.stop);
+    if (stopping.aborted) return 130;
+    const client = await startAll(options, cluster, console, ending);
+    if (options.once) {
+      const { ready, objects } = await waitUntilAllReady(client, { seconds: onceSeconds, signal: stopping });
+      console.result(ready, objects);
+      return ready ? 0 : 1;
+    }
+    await aborted(stopping);
+    console.say("Stopping.");
+    return 0;
+  } catch (error) {
+    if (stopping.aborted) return 130;
+    throw error;
+  } finally {
+    for (const end of ending.toReversed()) await end();
+  }
+}
+
+async function startAll(
+  options: StartOptions,
+  cluster: StartedCluster,
+  console: StartConsole,
+  ending: (() => Promise<void>)[],
+) {
+  const view = createLiveView(console.step);
+  const client = connect(
+    { type: "kubeconfig", kubeconfig: cluster.kubeconfig },
+    { userAgent: "sluice/0.1.0", trusted: true },
+  );
+  const install = options.install || cluster.embedded !== undefined;
+  const host = await startHost({
+    directory: cluster.directory,
+    listen: options.listen,
+    ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
+    cluster: { id: clusterId, kubeconfig: cluster.kubeconfig },
+    concurrency: options.concurrency,
+    log: console.log,
+    wrap: view.wrap,
+    prepare: async ({ endpoint, certificateAuthority, admissionSeed: seed }) => {
+      if (install) await installInto(client, { clusterId, admission: { endpoint, certificateAuthority, seed } });
+    },
+  });
+  ending.push(host.stop);
+  console.say(`Sluice listens on ${host.endpoint}`);
+  if (cluster.embedded === undefined) return client;
+
+  const { kubeconfigPath, sampleDirectory } = cluster.embedded;
+  const server = await startSampleServer(sampleDirectory, sampleContent);
+  ending.push(server.stop);
+  await followSample({
+    client,
+    host,
+    server,
+    seen: (push) => {
+      if (push.branch === "main") view.pushed(sampleName, push);
+    },
+    failed: (error) => console.log.error("the push could not be told to the Receiver", { error: String(error) }),
+  });
+  console.say(guide(kubeconfigPath, server.url));
+  return client;
+}
+
+function guide(kubeconfigPath: string, url: string): string {
+  return `
+The cluster:     export KUBECONFIG=${kubeconfigPath}
+                 kubectl get gitrepositories,kustomizations -A
+                 kubectl -n sample get configmap hello -o yaml
+
+Push a change:   git clone ${url}
+                 cd sample
+                 sed -i.bak 's/Hello.*/Hello again/' deploy/hello.yaml
+                 git commit -am 'Say hello again' && git push
+
+Ctrl-C stops everything.
+`;
+}
+
+/** Ends with the first SIGINT or SIGTERM; a second one ends this process at once, and watchdogs its children. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    // A signal alone does not keep a process alive.
+    const alive = setInterval(() => undefined, 60_000);
+    signal.addEventListener("abort", () => {
+      clearInterval(alive);
+      resolve();
+    });
+  });
+}
