@@ -11,6 +11,7 @@ def apply():
     redeliver_each_group_for_itself()
     keep_objects_in_the_temporary_directory()
     delete_objects_on_condition()
+    refuse_unknown_resource_types_only()
 
 
 def listen_where_told():
@@ -121,3 +122,18 @@ def delete_objects_on_condition():
             return real(self, context, bucket=bucket, key=key, **kwargs)
 
     S3Provider.delete_object = delete_object
+
+
+def refuse_unknown_resource_types_only():
+    """Where unsupported resource types are to be errors, a catalogue is asked for over the network; without it every type
+    is unsupported. What can be created is what there is a provider for."""
+    from localstack.services.cloudformation.engine.v2 import change_set_resource_support_checker as checker
+    from localstack.services.cloudformation.resource_provider import plugin_manager
+    from localstack.utils.catalog.common import CloudFormationResourcesSupportAtRuntime as AtRuntime
+    from localstack.utils.catalog.common import CloudFormationResourcesSupportInLatest as InLatest
+
+    def status(self, resource_type):
+        return AtRuntime.AVAILABLE if plugin_manager.exists(resource_type) else InLatest.NOT_SUPPORTED
+
+    checker.get_aws_catalog = lambda: None
+    checker.ChangeSetResourceSupportChecker._resource_support_status = status
