@@ -1,0 +1,32 @@
+import type { HttpRemote } from "./http-transport.ts";
+import type { GitLimits } from "./limits.ts";
+
+/**
+ * Which commit is meant. The first that is given counts, in this order: commit, name, tag, semver, branch; the branch `master` where
+ * nothing is (GIT-003, GIT-005, GIT-007, GIT-012, GIT-014). With a commit, `branch` and `name` say what it is called.
+ */
+export type GitReference = { branch?: string; tag?: string; semver?: string; name?: string; commit?: string };
+
+/** A repository, the commit that is meant, and what of it is archived. */
+export type GitSource = HttpRemote & {
+  reference: GitReference;
+  /** Patterns in the format of .sourceignore that have the last word (IGN-003). Absent differs from empty (IGN-009). */
+  ignore?: string;
+  /** Prefixes of the paths to keep; all where it is absent (GIT-100). */
+  sparseCheckout?: readonly string[];
+  /** The revision that an artifact exists of. A commit that it names is not looked for again (SB-004). */
+  observedRevision?: string;
+  /** Bounds that differ from the default ones. */
+  limits?: Partial<GitLimits>;
+};
+
+/** The commit that a reference names at the server now, and the revision that it is told by (ART-005). */
+export type Resolved = { revision: string; commit: string };
+
+/** An archive of a commit's tree, and the first line of its message. The digest is of these bytes: `sha256:<hex>` (ART-004). */
+export type GitArchive = { tarGz: Uint8Array; digest: string; subject: string };
+
+/** The URL as it may be told: without what would let a reader in (SEC-012). */
+export function toldUrl(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/@]*@/i, "$1").replace(/[?#].*$/s, "");
+}

@@ -1,0 +1,72 @@
+import type { IncomingMessage } from "node:http";
+import { GitError } from "./git-error.ts";
+
+/** Most of an error page that is read, in bytes. */
+const pageLimit = 4096;
+
+/** Says what an answer is that is not Git's; the words of the first three are go-git's (GIT-017, GIT-050). Ends the answer. */
+export async function statusError(answer: IncomingMessage, contentType: string): Promise<GitError> {
+  const status = answer.statusCode ?? 0;
+  const reason = contentType === "text/plain" ? await firstLine(answer) : "";
+  answer.destroy();
+  const because = reason === "" ? "" : `: ${reason}`;
+  // Azure DevOps answers 203 with a page to sign in on (GE-007).
+  if (status === 401 || status === 203)
+    return new GitError("authentication-required", `authentication required${because}`);
+  if (status === 403) return new GitError("authorization-failed", `authorization failed${because}`);
+  if (status === 404) return new GitError("not-found", `repository not found${because}`);
+  if (status !== 200) return new GitError("refused", `the server answered with HTTP status ${status}${because}`);
+  const kind = contentType === "" ? "no content type" : `content type ${contentType.slice(0, 100)}`;
+  return new GitError(
+    "protocol",
+    `the server does not speak Git's smart HTTP protocol (${kind}); is the URL that of a repository?`,
+  );
+}
+
+async function firstLine(answer: IncomingMessage): Promise<string> {
+  let text = "";
+  try {
+    for await (const chunk of answer) {
+      text += chunk.toString("utf8");
+      if (text.length > pageLimit) break;
+    }
+  } catch {
+    // The status alone says enough.
+  }
+  const line = text.trim().split("\n", 1)[0] ?? "";
+  return line
+    .replace(/[\p{Cc}\p{Cf}]+/gu, " ")
+    .trim()
+    .slice(0, 200);
+}
+
+/** A connection that did not come about, in the words of Go's net/http. The URL is told without query and user information (SEC-012). */
+export function connectionError(error: unknown, method: string, url: URL): GitError {
+  const told = `${url.origin}${url.pathname}`;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const action = method === "GET" ? "Get" : "Post";
+  return new GitError("unreachable", `${action} ${JSON.stringify(told)}: ${connectionWords(error, code, url)}`, {
+    cause: error,
+  });
+}
+
+const untrusted = new Set([
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+]);
+
+function connectionWords(error: unknown, code: string, url: URL): string {
+  const verify = "tls: failed to verify certificate: x509:";
+  if (untrusted.has(code)) return `${verify} certificate signed by unknown authority`;
+  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID")
+    return `${verify} certificate has expired or is not yet valid`;
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `${verify} certificate is not valid for ${url.hostname}`;
+  if (code === "ECONNREFUSED") return `dial tcp ${url.host}: connect: connection refused`;
+  if (code === "ENOTFOUND") return `dial tcp: lookup ${url.hostname}: no such host`;
+  if (code === "EAI_AGAIN") return `dial tcp: lookup ${url.hostname}: the name server does not answer`;
+  if (code === "ECONNRESET") return "connection reset by peer";
+  return error instanceof Error ? error.message : String(error);
+}

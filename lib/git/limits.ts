@@ -1,0 +1,45 @@
+/** Bounds of what is read from a server. Sizes are in bytes, times in milliseconds. */
+export type GitLimits = {
+  /** Capability advertisement. */
+  advertisement: number;
+  /** Answer to ls-refs, as a size and as a number of references. */
+  listing: number;
+  references: number;
+  /** A pack as it is sent. */
+  pack: number;
+  /** Objects in a pack. */
+  objects: number;
+  /** One object, unpacked. */
+  object: number;
+  /** All objects of a pack, unpacked. */
+  unpacked: number;
+  /** Unpacked content that is kept in memory; what is beyond is unpacked again where it is needed. */
+  kept: number;
+  /** Deltas on deltas; git itself makes 50, and 4095 where it is told to. */
+  deltaChain: number;
+  /** Trees in trees. */
+  treeDepth: number;
+  /** Files and directories of one commit. */
+  files: number;
+  /** A path within the repository. Linux allows 4096. */
+  path: number;
+  /** How long a server may be silent. */
+  silence: number;
+};
+
+/** Bounds that a repository of several hundred megabytes fits in, and the memory of a function too. */
+export const defaultLimits: GitLimits = {
+  advertisement: 1024 * 1024,
+  listing: 64 * 1024 * 1024,
+  references: 500_000,
+  pack: 512 * 1024 * 1024,
+  objects: 2_000_000,
+  object: 256 * 1024 * 1024,
+  unpacked: 2 * 1024 * 1024 * 1024,
+  kept: 256 * 1024 * 1024,
+  deltaChain: 4095,
+  treeDepth: 256,
+  files: 1_000_000,
+  path: 4096,
+  silence: 30_000,
+};

@@ -1,0 +1,64 @@
+import { createHash } from "node:crypto";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+
+const compress = promisify(gzip);
+
+/** How much of the archive is compressed by itself. Part of what the digest rests on: never change it without need. */
+const memberSize = 4 * 1024 * 1024;
+/** 1.3 times as fast as 6 and 2 % larger. Part of what the digest rests on. */
+const level = 4;
+/** How many members are compressed at the same time: zlib's threads in Node. */
+const parallel = 4;
+
+/** A gzip file in the making. */
+export type GzipWriter = {
+  write(bytes: Buffer): Promise<void>;
+  /** The whole file and its digest, `sha256:<hex>`. */
+  end(): Promise<{ bytes: Buffer; digest: string }>;
+};
+
+/**
+ * Compresses in members of a fixed size (RFC 1952 section 2.2: a file may have several, every reader takes them as one), on several
+ * threads and always to the same bytes for the same input and zlib (ART-009). Small archives have one member.
+ */
+export function gzipWriter(): GzipWriter {
+  const members: Promise<Buffer>[] = [];
+  let pending: Buffer[] = [];
+  let size = 0;
+  const flush = async (): Promise<void> => {
+    const member = compress(Buffer.concat(pending, size), { level }).then(withoutSystem);
+    // The failure is told by whoever awaits the member; it must not count as unhandled until then.
+    member.catch(() => undefined);
+    members.push(member);
+    pending = [];
+    size = 0;
+    await members[members.length - parallel];
+  };
+  return {
+    write: async (bytes) => {
+      let rest = bytes;
+      while (size + rest.length >= memberSize) {
+        const part = rest.subarray(0, memberSize - size);
+        pending.push(part);
+        size += part.length;
+        rest = rest.subarray(part.length);
+        await flush();
+      }
+      if (rest.length === 0) return;
+      pending.push(rest);
+      size += rest.length;
+    },
+    end: async () => {
+      if (size > 0 || members.length === 0) await flush();
+      const bytes = Buffer.concat(await Promise.all(members));
+      return { bytes, digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}` };
+    },
+  };
+}
+
+/** The header's operating system becomes "unknown", whichever wrote it. */
+function withoutSystem(member: Buffer): Buffer {
+  member[9] = 255;
+  return member;
+}

@@ -1,0 +1,68 @@
+import { GitError } from "./git-error.ts";
+
+/** What a tree's entry is. Modes that git does not write are read as it reads them. */
+export type TreeEntryType = "file" | "executable" | "symlink" | "directory" | "submodule";
+
+/** One entry of a tree. The name is bytes: Git knows no encoding. */
+export type TreeEntry = { name: Buffer; type: TreeEntryType; id: string };
+
+/** Reads a tree object. Throws GitError `corrupt` for one that ends early, or has a name that no directory can hold (GE-016). */
+export function parseTree(content: Buffer): TreeEntry[] {
+  const entries: TreeEntry[] = [];
+  let at = 0;
+  while (at < content.length) {
+    const space = content.indexOf(0x20, at);
+    const zero = content.indexOf(0, space);
+    if (space < 0 || zero < 0 || zero + 21 > content.length) throw new GitError("corrupt", "a tree ends early");
+    const name = content.subarray(space + 1, zero);
+    const mode = content.toString("latin1", at, space);
+    entries.push({ name: verified(name), type: entryType(mode), id: content.toString("hex", zero + 1, zero + 21) });
+    at = zero + 21;
+  }
+  return entries;
+}
+
+/** Writes a tree object in the order that its entries are given in. */
+export function formatTree(entries: readonly TreeEntry[]): Buffer {
+  return Buffer.concat(
+    entries.flatMap(({ name, type, id }) => [
+      Buffer.from(`${modes[type]} `),
+      name,
+      Buffer.of(0),
+      Buffer.from(id, "hex"),
+    ]),
+  );
+}
+
+const modes = {
+  file: "100644",
+  executable: "100755",
+  symlink: "120000",
+  directory: "40000",
+  submodule: "160000",
+} as const;
+
+function entryType(mode: string): TreeEntryType {
+  const bits = /^[0-7]{1,7}$/.test(mode) ? Number.parseInt(mode, 8) : 0;
+  switch (bits & 0o170000) {
+    case 0o100000:
+      return (bits & 0o100) === 0 ? "file" : "executable";
+    case 0o120000:
+      return "symlink";
+    case 0o040000:
+      return "directory";
+    case 0o160000:
+      return "submodule";
+    default:
+      throw new GitError("corrupt", `a tree has an entry of the unknown mode ${JSON.stringify(mode.slice(0, 10))}`);
+  }
+}
+
+/** A name that would lead out of its directory, or into Git's own, is refused as git's checkout refuses it. */
+function verified(name: Buffer): Buffer {
+  const text = name.toString("latin1");
+  if (text === "" || text === "." || text === ".." || text.includes("/") || text.toLowerCase() === ".git") {
+    throw new GitError("corrupt", `a tree has an entry of the forbidden name ${JSON.stringify(text)}`);
+  }
+  return name;
+}
