@@ -19,10 +19,10 @@ export type Bundle = {
 };
 
 /**
- * What stays outside every bundle. ssh2 asks for native code and does without it; the others belong to the command line
- * and the local host: a function that pulls one in fails when it is loaded, and infra/bundle.test.ts says so before.
+ * What stays outside every bundle: ssh2 asks for native code and does without it; the layer's archive is unpacked only where
+ * there is no layer.
  */
-const external = ["*.node", "cpu-features"];
+const external = ["*.node", "cpu-features", "*/layer-archive.ts"];
 
 /** ssh2 and other CommonJS packages call `require`, which an ES module does not have. */
 const banner = `import{createRequire as sluiceRequire}from"node:module";const require=sluiceRequire(import.meta.url);`;

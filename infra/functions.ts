@@ -1,4 +1,4 @@
-import { Duration, Fn, RemovalPolicy, type Stack } from "aws-cdk-lib";
+import { Duration, Fn, RemovalPolicy, Size, type Stack } from "aws-cdk-lib";
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import {
   Architecture,
@@ -96,6 +96,8 @@ export function createFunction(
     logGroup: log,
     environment,
     layers: renderer === undefined ? [] : [renderer],
+    // An artifact may unpack to 512 MiB (lib/kustomize/artifact.ts), which is all that /tmp holds unless asked for more.
+    ...(renderer === undefined ? {} : { ephemeralStorageSize: Size.gibibytes(1) }),
     // A health check that looks again, or a chain of dependencies, goes through the queues more often than the sixteen
     // times after which Lambda would take it for a runaway loop and drop it. Ours ends by its own deadline and back-off.
     recursiveLoop: RecursiveLoop.ALLOW,
