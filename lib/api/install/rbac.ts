@@ -24,8 +24,8 @@ const controllers = [
 
 /**
  * The Kubernetes groups that Sluice's roles are mapped to (BS-045, TM-001). Functions that fetch, notify and schedule are
- * `controllers`: they see Flux's kinds and what those refer to. Only those that apply are `reconcilers` too, and as Flux's
- * own appliers are cluster-admin: they hold whatever a repository may contain, and impersonate tenants.
+ * `controllers`: they see Flux's kinds and what those refer to. Only those that apply are `reconcilers`, and as Flux's
+ * own appliers are cluster-admin: they apply whatever a repository may contain, and impersonate tenants.
  */
 export const sluiceGroups = { controllers: "sluice:controllers", reconcilers: "sluice:reconcilers" } as const;
 
@@ -49,9 +49,9 @@ export function accessRules(): KubernetesObject[] {
     clusterRole(`flux-view-${runtimeNamespace}`, aggregateTo("view", "edit", "admin"), [
       { apiGroups: groups, resources: ["*"], verbs: ["get", "list", "watch"] },
     ]),
-    binding(`sluice-controllers-${runtimeNamespace}`, controller, [
+    clusterRole(`sluice-controllers-${runtimeNamespace}`, {}, sluiceRules),
+    binding(`sluice-controllers-${runtimeNamespace}`, `sluice-controllers-${runtimeNamespace}`, [
       group(sluiceGroups.controllers),
-      group(sluiceGroups.reconcilers),
     ]),
     binding(`sluice-reconcilers-${runtimeNamespace}`, "cluster-admin", [group(sluiceGroups.reconcilers)]),
     {
@@ -61,7 +61,7 @@ export function accessRules(): KubernetesObject[] {
     {
       ...rbac("RoleBinding", "sluice-placeholders", runtimeNamespace),
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "sluice-placeholders" },
-      subjects: [group(sluiceGroups.controllers), group(sluiceGroups.reconcilers)],
+      subjects: [group(sluiceGroups.controllers)],
     },
   ];
 }
@@ -86,6 +86,18 @@ const controllerRules: PolicyRule[] = [
   },
   { apiGroups: [""], resources: ["serviceaccounts/token"], verbs: ["create"] },
   { nonResourceURLs: ["/livez/ping"], verbs: ["head"] },
+];
+
+/** What Sluice does without applying anything: reads kinds and what they refer to, writes finalizers, status, requests and events. */
+const sluiceRules: PolicyRule[] = [
+  { apiGroups: groups, resources: ["*"], verbs: ["get", "list", "watch", "patch"] },
+  {
+    apiGroups: [""],
+    resources: ["namespaces", "secrets", "configmaps", "serviceaccounts"],
+    verbs: ["get", "list", "watch"],
+  },
+  { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
+  { apiGroups: [""], resources: ["serviceaccounts/token"], verbs: ["create"] },
 ];
 
 type Subject = { kind: "ServiceAccount" | "Group"; name: string; namespace?: string; apiGroup?: string };
