@@ -137,11 +137,16 @@ async function notify(sink: EventSink, written: readonly Written[]): Promise<voi
       ? []
       : [
           {
-            body: JSON.stringify({ cluster: sink.clusterId, event: notification }),
+            body: JSON.stringify({ cluster: sink.clusterId, id: idOf(kubernetesEvent), event: notification }),
             group: sink.clusterId,
-            deduplication: `${kubernetesEvent.metadata.namespace}/${kubernetesEvent.metadata.name}`,
+            deduplication: idOf(kubernetesEvent),
           },
         ],
   );
   if (messages.length > 0) await sink.queue.send("notification", messages);
+}
+
+/** Names the event among all: who tells of it knows by this a message that came twice from an event that happened twice. */
+function idOf({ metadata }: KubernetesObject): string {
+  return `${metadata.namespace}/${metadata.name}`;
 }

@@ -23,6 +23,8 @@ export type Settings = {
   artifactRetentionSeconds: number;
   artifactRetentionRecords: number;
   featureGates: Record<string, boolean>;
+  /** How long an equal event is not told again (EI-006). */
+  rateLimitIntervalSeconds: number;
 };
 
 /** One component: whether Sluice does its work in this cluster, and with which flags. */
@@ -66,6 +68,7 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
     customApplyStageKinds: list("custom-apply-stage-kinds"),
     concurrentSsa: read("concurrent-ssa", 4, parseCount),
     artifactRetentionSeconds: seconds("artifact-retention-ttl", 60),
+    rateLimitIntervalSeconds: seconds("rate-limit-interval", 300),
     artifactRetentionRecords: read("artifact-retention-records", 2, parseCount),
     featureGates: Object.fromEntries(
       list("feature-gates").map((gate) => {
