@@ -48,7 +48,10 @@ async function startEmbedded(root: string, say: (line: string) => void): Promise
   try {
     const directory = join(root, "host");
     await rm(directory, { recursive: true, force: true });
+    const started = Date.now();
+    say("Starting an embedded cluster: etcd, kube-apiserver and kube-controller-manager.");
     const controlPlane = await startControlPlane({ directory: join(root, "control-plane"), log: say });
+    say(`The cluster runs at ${controlPlane.url}, after ${((Date.now() - started) / 1000).toFixed(1)} s.`);
     return {
       kubeconfig: controlPlane.kubeconfig,
       directory,

@@ -108,11 +108,13 @@ async function startAll(
     log: console.log,
     wrap: view.wrap,
     prepare: async ({ endpoint, certificateAuthority, admissionSeed: seed }) => {
-      if (install) await installInto(client, { clusterId, admission: { endpoint, certificateAuthority, seed } });
+      if (!install) return;
+      console.say("Installing Sluice: kinds, roles, placeholders and the admission webhook.");
+      await installInto(client, { clusterId, admission: { endpoint, certificateAuthority, seed } });
     },
   });
   ending.push(host.stop);
-  console.say(`Sluice listens on ${host.endpoint}`);
+  console.say(`Sluice works, and listens on ${host.endpoint}.`);
   if (cluster.embedded === undefined) return client;
 
   const { kubeconfigPath, sampleDirectory } = cluster.embedded;
