@@ -1,0 +1,59 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { benchBundles } from "./bundles.ts";
+import { benchChain } from "./chain.ts";
+import { benchFetch } from "./fetch.ts";
+import { type Figure, printFigures } from "./figures.ts";
+import { benchMany } from "./many.ts";
+import { type MeasuredSluice, startMeasuredSluice } from "./measured-sluice.ts";
+import { benchPush } from "./push.ts";
+import { benchRequests } from "./requests.ts";
+
+/** What can be measured, by name. Each starts from a control plane and a Sluice that are empty, so that no figure depends on another. */
+const benches: Record<string, { title: string; run: () => Promise<Figure[]> }> = {
+  push: {
+    title: "Push to applied, local platform, 30 pushes by webhook",
+    run: () => onSluice((sluice) => benchPush(sluice, { p50: 0.2, p99: 0.5 })),
+  },
+  chain: { title: "Dependencies", run: () => onSluice(benchChain) },
+  requests: { title: "API requests", run: () => onSluice(benchRequests) },
+  "many-100": { title: "One push, 100 applications", run: () => onSluice((sluice) => benchMany(sluice, 100, 5)) },
+  "many-500": { title: "One push, 500 applications", run: () => onSluice((sluice) => benchMany(sluice, 500)) },
+  fetch: { title: "Fetch of a large repository", run: benchFetch },
+  bundles: { title: "Bundles", run: benchBundles },
+};
+
+async function onSluice(run: (sluice: MeasuredSluice) => Promise<Figure[]>): Promise<Figure[]> {
+  const sluice = await startMeasuredSluice();
+  try {
+    return await run(sluice);
+  } finally {
+    await sluice.stop();
+  }
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { help: { type: "boolean", short: "h" }, output: { type: "string" } },
+});
+const wanted = positionals.length === 0 ? Object.keys(benches) : positionals;
+const unknown = wanted.filter((name) => !Object.hasOwn(benches, name));
+if (values.help === true || unknown.length > 0) {
+  if (unknown.length > 0) console.error(`there is no bench named ${unknown.join(", ")}`);
+  console.log(`usage: npm run bench [-- NAME ... --output FILE]\n\nnames: ${Object.keys(benches).join(", ")}`);
+  process.exit(unknown.length > 0 ? 2 : 0);
+}
+
+const results: Record<string, Figure[]> = {};
+for (const name of wanted) {
+  const bench = benches[name];
+  if (bench === undefined) continue;
+  console.error(`bench: ${name} ...`);
+  const figures = await bench.run();
+  results[name] = figures;
+  printFigures(bench.title, figures);
+}
+const output = values.output ?? join(import.meta.dirname, "results.json");
+await writeFile(output, `${JSON.stringify(results, undefined, 2)}\n`);
+console.log(`\nwritten to ${output}`);
