@@ -14,7 +14,13 @@ export class NoKindMatch extends Error {
 }
 
 /** What was learnt of one API server, shared by every identity that talks to it. */
-type Discovery = { resources: Map<string, Resource>; preferred: Map<string, string>; readAt: number };
+type Discovery = {
+  resources: Map<string, Resource>;
+  preferred: Map<string, string>;
+  readAt: number;
+  /** The reading under way, which all who ask meanwhile share. */
+  reading?: Promise<void> | undefined;
+};
 
 const discoveries = new WeakMap<ClusterClient, Discovery>();
 
@@ -120,9 +126,17 @@ export function learnDefinition(client: ClusterClient, definition: KubernetesObj
 
 const aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
+/** Reads all that is served, once for everybody who asks at the same time; a signal ends the asking, not the reading. */
 async function discover(client: ClusterClient, discovery: Discovery, signal: AbortSignal | undefined): Promise<void> {
-  const read = (path: string) =>
-    client.request<unknown>({ method: "GET", path, accept: aggregated, ...(signal === undefined ? {} : { signal }) });
+  signal?.throwIfAborted();
+  discovery.reading ??= readAll(client, discovery).finally(() => {
+    discovery.reading = undefined;
+  });
+  await discovery.reading;
+}
+
+async function readAll(client: ClusterClient, discovery: Discovery): Promise<void> {
+  const read = (path: string) => client.request<unknown>({ method: "GET", path, accept: aggregated });
   const lists = await Promise.all([read("/api"), read("/apis")]);
   discovery.resources.clear();
   discovery.preferred.clear();

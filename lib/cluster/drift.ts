@@ -35,7 +35,7 @@ export type DriftOptions = {
 
 /**
  * The objects of a record that are gone, or that somebody has changed since: one metadata LIST for each kind (design,
- * decision 7), and one read for each object that was left as it is. Throws ApiError.
+ * decision 7), and one read for each object that was left as it is. What may not be read counts as changed. Throws ApiError.
  */
 export async function findDrift(
   client: ClusterClient,
@@ -56,6 +56,7 @@ export async function findDrift(
     const live: Map<string, KubernetesObject> = await readKind(client, references, {
       content: "metadata",
       ...reading,
+      forbiddenIsAbsent: true,
       concurrency,
       signal,
     });

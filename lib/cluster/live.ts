@@ -14,6 +14,8 @@ export type LiveReading = {
   labels?: Readonly<Record<string, string>>;
   /** From how many objects on one LIST is sent instead of a GET for each; default 2. */
   listFrom?: number;
+  /** What may not be read counts as absent instead of throwing: whoever acts on it meets the refusal itself. */
+  forbiddenIsAbsent?: boolean;
   concurrency: number;
   signal?: AbortSignal | undefined;
 };
@@ -35,7 +37,7 @@ export async function readKind(
       try {
         return await listKind(client, first, references, reading);
       } catch (error) {
-        if (!(error instanceof ApiError && error.statusCode === 403)) throw error;
+        if (!isForbidden(error)) throw error;
       }
     }
     const { content, concurrency, signal } = reading;
@@ -43,9 +45,14 @@ export async function readKind(
     const found = await concurrently(references, concurrency, (reference) => find(client, reference, signal));
     return byId(found.filter((object) => object !== undefined));
   } catch (error) {
-    if (error instanceof NoKindMatch || isNotFound(error)) return new Map();
+    const isAbsent = error instanceof NoKindMatch || isNotFound(error);
+    if (isAbsent || (reading.forbiddenIsAbsent === true && isForbidden(error))) return new Map();
     throw error;
   }
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof ApiError && error.statusCode === 403;
 }
 
 async function listKind(

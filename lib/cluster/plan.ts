@@ -102,7 +102,8 @@ async function compareKind(
   const asked = isWhole ? kind : same;
   const references = asked.map(({ reference }) => reference);
   const content = isWhole ? "whole" : "metadata";
-  const live = await readKind(client, references, { content, labels: ownerLabels, concurrency, signal });
+  const reading = { content, labels: ownerLabels, forbiddenIsAbsent: true, concurrency, signal } as const;
+  const live = await readKind(client, references, reading);
   for (const plan of asked) {
     const found = live.get(plan.id);
     if (found === undefined) continue;
