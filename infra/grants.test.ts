@@ -27,15 +27,29 @@ const rights: Record<FunctionName, string[]> = {
   webhook: [
     ownLog("Webhook"),
     "sqs:SendMessage on ApplyQueue.Arn SourceQueue.Arn",
-    "s3:GetObject on Bucket.Arn/artifacts/*",
+    "s3:GetObject s3:PutObject on Bucket.Arn/artifacts/*",
+    "s3:GetObject on Bucket.Arn/records/*",
     "s3:ListBucket on Bucket.Arn",
     "secretsmanager:GetSecretValue on AdmissionSeed",
     ...clusterRights,
   ],
   source: [ownLog("Source"), `${receive} SourceQueue.Arn`, sendAll, ...keep, ...clusterRights],
   apply: [ownLog("Apply"), `${receive} ApplyQueue.Arn`, sendAll, ...keep, ...clusterRights],
-  notify: [ownLog("Notify"), `${receive} NotificationQueue.Arn`, ...clusterRights],
-  schedule: [ownLog("Schedule"), "sqs:SendMessage on ApplyQueue.Arn DelayQueue.Arn SourceQueue.Arn", ...clusterRights],
+  notify: [
+    ownLog("Notify"),
+    `${receive} NotificationQueue.Arn`,
+    "sqs:SendMessage on DelayQueue.Arn NotificationQueue.Arn",
+    "s3:GetObject s3:PutObject on Bucket.Arn/records/*",
+    "s3:ListBucket on Bucket.Arn",
+    ...clusterRights,
+  ],
+  schedule: [
+    ownLog("Schedule"),
+    "sqs:SendMessage on ApplyQueue.Arn DelayQueue.Arn SourceQueue.Arn",
+    "s3:DeleteObject s3:GetObject on Bucket.Arn/artifacts/*",
+    "s3:ListBucket on Bucket.Arn",
+    ...clusterRights,
+  ],
   timers: [ownLog("Timers"), `${receive} DelayQueue.Arn`, sendAll],
 };
 
@@ -73,8 +87,8 @@ describe("the environment of a function", () => {
     ["webhook", ["BUCKET", "CLUSTERS", "QUEUE_APPLY", "QUEUE_SOURCE", "SECRET_PREFIX"]],
     ["source", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
     ["apply", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
-    ["notify", ["CLUSTERS", "ENDPOINT"]],
-    ["schedule", ["CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_SOURCE"]],
+    ["notify", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_DELAY", "QUEUE_NOTIFICATION"]],
+    ["schedule", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_SOURCE"]],
     ["timers", ["QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
   ] as const)("%s: is told only of what it may use", (name, variables) => {
     const names = Object.keys(environmentOf(template, name)).sort();

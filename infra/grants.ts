@@ -31,15 +31,32 @@ const worker = {
 } as const satisfies Needs;
 
 /**
- * Who needs what. The webhook reads artifacts to sign links to them and enqueues; workers keep artifacts and records and
- * send follow-ups; notify reads the cluster alone; the schedule lists and enqueues; timers pass messages on.
+ * Who needs what. The webhook reads artifacts to sign links to them, enqueues, and keeps what a cluster does not answer to;
+ * workers keep artifacts and records and send follow-ups; notify notes whom it has told; the schedule lists and enqueues, and
+ * takes up what the webhook kept; timers pass messages on.
  */
 export const needs: Record<FunctionName, Needs> = {
-  webhook: { sends: ["source", "apply"], objects: { artifacts: ["Get"] }, admissionSeed: true, clusters: true },
+  webhook: {
+    sends: ["source", "apply"],
+    objects: { artifacts: ["Get", "Put"], records: ["Get"] },
+    admissionSeed: true,
+    clusters: true,
+  },
   source: { receives: "source", ...worker },
   apply: { receives: "apply", ...worker },
-  notify: { receives: "notification", sends: [], objects: {}, admissionSeed: false, clusters: true },
-  schedule: { sends: ["source", "apply", "delay"], objects: {}, admissionSeed: false, clusters: true },
+  notify: {
+    receives: "notification",
+    sends: ["notification", "delay"],
+    objects: { records: ["Get", "Put"] },
+    admissionSeed: false,
+    clusters: true,
+  },
+  schedule: {
+    sends: ["source", "apply", "delay"],
+    objects: { artifacts: ["Get", "Delete"] },
+    admissionSeed: false,
+    clusters: true,
+  },
   timers: {
     receives: "delay",
     sends: ["source", "apply", "notification", "delay"],

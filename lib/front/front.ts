@@ -18,9 +18,9 @@ const hookBytes = 3 * 1024 * 1024;
  */
 export function createFront(
   platform: Platform,
-  { connect, ready = () => true }: { connect: ClusterConnections; ready?: () => boolean },
+  options: { connect: ClusterConnections; ready?: () => boolean; runtimeNamespace?: string },
 ): Front {
-  const receiver = createHookReceiver(platform, connect);
+  const receiver = createHookReceiver(platform, options.connect, options.runtimeNamespace);
   const admission = createAdmission(platform);
   const app = new Hono();
 
@@ -36,7 +36,7 @@ export function createFront(
   app.all("/hook/*", (c) => hook(c.req.raw));
   app.on(["GET", "HEAD"], "/artifacts/*", (c) => serveArtifact(platform.artifacts, c.req.raw));
   app.post("/admission/:cluster/:token", (c) => admission(c.req.raw, c.req.param("cluster"), c.req.param("token")));
-  app.get("/healthz", () => new Response(null, { status: ready() ? 200 : 503 }));
+  app.get("/healthz", () => new Response(null, { status: (options.ready?.() ?? true) ? 200 : 503 }));
   app.all("/:cluster/hook/*", (c) => hook(c.req.raw, c.req.param("cluster")));
   app.notFound(() => new Response(null, { status: 404 }));
   app.onError((error) => {

@@ -6,6 +6,7 @@ import { runSchedule } from "../engine/schedule.ts";
 import { parseWorkItem } from "../engine/work-item.ts";
 import { createFront } from "../front/front.ts";
 import { dispatchNotification } from "../notify/dispatch.ts";
+import { replayHeldRequests } from "../notify/receive.ts";
 import type { NamedCluster } from "../platform/local/clusters.ts";
 import { startListener } from "../platform/local/listener.ts";
 import { createLocalPlatform, type LocalPlatform } from "../platform/local/platform.ts";
@@ -100,7 +101,7 @@ async function start(options: HostOptions, ending: (() => Promise<void>)[], stop
   const { runtimeNamespace = "flux-system" } = options;
   const reconcilers = { ...sourceKinds, ...applyKinds };
   const engine = createEngine({ platform, connect: connections, reconcilers, runtimeNamespace });
-  const front = createFront(platform, { connect: connections, ready: () => ready });
+  const front = createFront(platform, { connect: connections, ready: () => ready, runtimeNamespace });
   answer = async (request) => front.fetch(request);
   const address = { endpoint, certificateAuthority: certificate.authority, admissionSeed };
   await options.prepare?.(address);
@@ -111,9 +112,14 @@ async function start(options: HostOptions, ending: (() => Promise<void>)[], stop
     items.run((signal) => engine.process(parseWorkItem(body), { attempt, signal }));
   platform.consume("source", work, { concurrency });
   platform.consume("apply", work, { concurrency });
-  platform.consume("notification", (body) => dispatchNotification(platform, connections, body), { concurrency });
+  platform.consume("notification", (body) => dispatchNotification(platform, connections, body, runtimeNamespace), {
+    concurrency,
+  });
   const minutes = startMinutes(
-    (minute) => runSchedule(platform, connections, minute, runtimeNamespace),
+    async (minute) => {
+      const due = runSchedule(platform, connections, minute, runtimeNamespace);
+      await Promise.all([due, replayHeldRequests(platform, connections, runtimeNamespace)]);
+    },
     (error) => log.error("the schedule did not run", { error: String(error) }),
   );
   ending.push(async () => minutes.stop());

@@ -22,10 +22,15 @@ export async function dispatchNotification(
   platform: Platform,
   connect: ClusterConnections,
   body: string,
+  runtimeNamespace = "flux-system",
 ): Promise<void> {
   const message = parseMessage(body);
   const cluster = await connect(message.cluster);
-  const { owned, settings } = await settingsReader(platform)(message.cluster, cluster, "notification-controller");
+  const { owned, settings } = await settingsReader(platform, runtimeNamespace)(
+    message.cluster,
+    cluster,
+    "notification-controller",
+  );
   if (!owned) return platform.log.debug("notification-controller is not Sluice's here", { cluster: message.cluster });
   const ledger = openLedger(
     platform.records,
@@ -88,11 +93,11 @@ async function labelsOf(
 const readers = new WeakMap<Platform, ReturnType<typeof createSettingsReader>>();
 
 /** One reader a platform: messages of one process share what it remembers for some seconds. */
-function settingsReader(platform: Platform): ReturnType<typeof createSettingsReader> {
+function settingsReader(platform: Platform, runtimeNamespace: string): ReturnType<typeof createSettingsReader> {
   const known = readers.get(platform);
   if (known !== undefined) return known;
   const { clock, log } = platform;
-  const reader = createSettingsReader({ clock, log, runtimeNamespace: "flux-system", freshSeconds: 5 });
+  const reader = createSettingsReader({ clock, log, runtimeNamespace, freshSeconds: 5 });
   readers.set(platform, reader);
   return reader;
 }

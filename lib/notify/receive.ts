@@ -30,10 +30,14 @@ const clusterMilliseconds = 5000;
  * Receivers of all clusters (design, "The way of a change"). A request is verified while its sender waits; it is answered 200
  * once its trigger cannot be lost any more: annotated and enqueued, or kept for a cluster that does not answer (SV-006, SV-007).
  */
-export function createHookReceiver(platform: Platform, connect: ClusterConnections): HookReceiver {
+export function createHookReceiver(
+  platform: Platform,
+  connect: ClusterConnections,
+  runtimeNamespace = "flux-system",
+): HookReceiver {
   const { artifacts, clusters, clock, log, records } = platform;
   const lookUp = createReceiverLookup(() => clock.now().getTime());
-  const readSettings = createSettingsReader({ clock, log, runtimeNamespace: "flux-system", freshSeconds: 5 });
+  const readSettings = createSettingsReader({ clock, log, runtimeNamespace, freshSeconds: 5 });
 
   /** One cluster's answer to a request; undefined where it does not answer. */
   async function ask(clusterId: string, request: HookRequest): Promise<HookStatus | undefined> {
@@ -144,6 +148,10 @@ function nameOf(clusterId: string, { metadata }: Receiver): Record<string, strin
 }
 
 /** Takes up the webhooks that waited for clusters to answer: what the schedule does each minute. */
-export function replayHeldRequests(platform: Platform, connect: ClusterConnections): Promise<void> {
-  return createHookReceiver(platform, connect).replay();
+export function replayHeldRequests(
+  platform: Platform,
+  connect: ClusterConnections,
+  runtimeNamespace?: string,
+): Promise<void> {
+  return createHookReceiver(platform, connect, runtimeNamespace).replay();
 }

@@ -33,3 +33,23 @@ export async function consumeQueueEvent(
   }
   return { batchItemFailures: [] };
 }
+
+/** Hands all messages of an unordered queue's event to `handle` at once, and answers with those alone that failed. */
+export async function consumeUnordered(
+  event: QueueEvent,
+  handle: (body: string) => Promise<void>,
+  failed: (error: unknown, body: string) => void,
+): Promise<QueueAnswer> {
+  const failures = await Promise.all(
+    event.Records.map(async ({ messageId, body }) => {
+      try {
+        await handle(body);
+        return [];
+      } catch (error) {
+        failed(error, body);
+        return [{ itemIdentifier: messageId }];
+      }
+    }),
+  );
+  return { batchItemFailures: failures.flat() };
+}
