@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 const patience = { testTimeout: 60_000, hookTimeout: 300_000 };
 const rooms = "{lib,functions,infra}";
+/** Tests of the repository itself, which need no server. */
+const withoutBed = ["test/house.test.ts", "test/conformance.test.ts"];
 
 export default defineConfig({
   test: {
@@ -10,7 +12,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: [`${rooms}/**/*.test.ts`],
+          include: [`${rooms}/**/*.test.ts`, ...withoutBed],
           exclude: ["**/*.bed.test.ts", "**/node_modules/**"],
           sequence: { groupOrder: 0 },
           ...patience,
@@ -20,6 +22,7 @@ export default defineConfig({
         test: {
           name: "bed",
           include: ["test/**/*.test.ts", `${rooms}/**/*.bed.test.ts`],
+          exclude: [...withoutBed, "**/node_modules/**"],
           globalSetup: "test/bed/global-setup.ts",
           // The servers of the bed need the processors more than another worker does.
           maxWorkers: 2,
