@@ -18,6 +18,8 @@ type Discovery = {
   resources: Map<string, Resource>;
   preferred: Map<string, string>;
   readAt: number;
+  /** Kinds of definitions that were just applied, which what is served may not show yet; `at` is milliseconds since 1970. */
+  learnt: Map<string, { resource: Resource; at: number }>;
   /** The reading under way, which all who ask meanwhile share. */
   reading?: Promise<void> | undefined;
 };
@@ -28,11 +30,18 @@ const discoveries = new WeakMap<ClusterClient, Discovery>();
 const believedMilliseconds = 10 * 60_000;
 /** How soon a miss may ask again, in milliseconds: an unknown kind in every pass must not become a flood. */
 const againMilliseconds = 200;
+/** How long a definition that was applied here speaks for itself, in milliseconds: by then it is served, or is not. */
+const learntMilliseconds = 60_000;
 
 function discoveryOf(client: ClusterClient): Discovery {
   const known = discoveries.get(client);
   if (known !== undefined) return known;
-  const fresh: Discovery = { resources: new Map(), preferred: new Map(), readAt: Number.NEGATIVE_INFINITY };
+  const fresh: Discovery = {
+    resources: new Map(),
+    preferred: new Map(),
+    learnt: new Map(),
+    readAt: Number.NEGATIVE_INFINITY,
+  };
   discoveries.set(client, fresh);
   return fresh;
 }
@@ -59,6 +68,8 @@ export async function resourceOf(
   const age = Date.now() - discovery.readAt;
   const found = age < believedMilliseconds ? discovery.resources.get(key) : undefined;
   if (found !== undefined) return found;
+  const learnt = discovery.learnt.get(key);
+  if (learnt !== undefined && Date.now() - learnt.at < learntMilliseconds) return learnt.resource;
   if (age > againMilliseconds) await discover(client, discovery, signal);
   const resource = discovery.resources.get(key);
   if (resource === undefined) throw new NoKindMatch(apiVersion, kind);
@@ -115,12 +126,16 @@ export function learnDefinition(client: ClusterClient, definition: KubernetesObj
     !Array.isArray(spec.versions)
   )
     return;
-  const { resources } = discoveryOf(client);
+  const { resources, learnt } = discoveryOf(client);
   for (const version of spec.versions) {
     if (!isRecord(version) || typeof version.name !== "string") continue;
     const apiVersion = `${spec.group}/${version.name}`;
-    if (version.served === false) resources.delete(`${apiVersion} ${kind}`);
-    else resources.set(`${apiVersion} ${kind}`, { apiVersion, kind, plural, namespaced: spec.scope === "Namespaced" });
+    const key = `${apiVersion} ${kind}`;
+    const resource = { apiVersion, kind, plural, namespaced: spec.scope === "Namespaced" };
+    if (version.served === false) {
+      resources.delete(key);
+      learnt.delete(key);
+    } else learnt.set(key, { resource, at: Date.now() });
   }
 }
 
