@@ -123,11 +123,15 @@ export function createEngine(options: {
     }
   }
 
-  /** Status first, since everybody who is woken reads it; then events, wakes and the next look together. */
+  /**
+   * Events first: a status that is written is not told of again. Then the status, since everybody who is woken reads it; then
+   * wakes and the next look together.
+   */
   async function settle(pass: Pass, object: FreshObject, outcome: Outcome): Promise<void> {
     const { item, cluster, settings } = pass;
     const handled = outcome.unfinished === true ? undefined : requestOf(item, object);
     const wanted = handled === undefined ? outcome.status : { ...outcome.status, lastHandledReconcileAt: handled };
+    await record(pass, object, outcome.events);
     const { object: current, written } = await writeStatus(cluster, item.kind, object, (latest) =>
       mergedStatus(latest, wanted),
     );
@@ -135,7 +139,6 @@ export function createEngine(options: {
     const repeated = pass.delivery.attempt > 1;
     const { produced, wake, waitsFor, again } = outcome;
     await Promise.all([
-      record(pass, current, outcome.events),
       produced !== undefined && (produced.isNew || repeated) && followUps.wakeUsers(cluster, item, produced.revision),
       (written || repeated) && isReady(current) && followUps.wakeWaiting(item, current),
       wake !== undefined && followUps.wakeWritten(item, wake),
