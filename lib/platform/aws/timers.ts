@@ -26,7 +26,7 @@ export async function releaseDue(
     if (result?.status !== "rejected") return [];
     platform.log.error("a delayed message failed and is delivered again", {
       error: String(result.reason),
-      message: record.body.slice(0, 1000),
+      body: record.body.slice(0, 1000),
     });
     return [{ itemIdentifier: record.messageId }];
   });
