@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { createServer } from "node:net";
@@ -53,10 +54,19 @@ function sluice(...args: string[]): Run {
   return { child, output: () => output, until, exit };
 }
 
-/** Processes of this machine that were started for the test's directory. */
-function survivors(): string[] {
+/** The processes of this machine whose command line holds a path. */
+function processesOf(path: string): string[] {
   const { stdout } = spawnSync("ps", ["-eo", "stat=,args="], { encoding: "utf8" });
-  return stdout.split("\n").filter((line) => line.includes(directory) && !line.startsWith("Z"));
+  return stdout.split("\n").filter((line) => line.includes(path) && !line.startsWith("Z"));
+}
+
+/** Processes that were started for the test's directory and are still there a moment after their parent has ended. */
+async function survivors(path = directory): Promise<string[]> {
+  for (let look = 0; ; look++) {
+    const found = processesOf(path);
+    if (found.length === 0 || look === 40) return found;
+    await sleep(50);
+  }
 }
 
 function git(cwd: string, ...args: string[]): void {
@@ -94,7 +104,7 @@ describe("sluice start", () => {
     expect([await run.exit, run.output()]).toEqual([0, expect.stringContaining("Everything is ready.")]);
     expect(run.output()).toMatch(/Ready +GitRepository\/flux-system\/sample +stored artifact for revision 'main@sha1:/);
     expect(run.output()).toMatch(/Ready +Kustomization\/flux-system\/sample +Applied revision: main@sha1:/);
-    expect(survivors()).toEqual([]);
+    expect(await survivors()).toEqual([]);
   });
 
   it("a push to the sample repository is in the cluster at once, told step by step; Ctrl-C stops every child", async () => {
@@ -118,9 +128,11 @@ describe("sluice start", () => {
       /push .*'Say hi'\n(.*\n)*.* webhook .*\n(.*\n)*.* fetched .*'Say hi'\n(.*\n)*.* applied .*hello configured\n(.*\n)*.* healthy /,
     );
 
+    const store = /etcd-servers=unix:\/\/(\S+)\/clients/.exec(processesOf(directory).join("\n"))?.[1] ?? "";
+    expect(processesOf(store).some((line) => line.includes("etcd "))).toBe(true);
     run.child.kill("SIGINT");
     expect(await run.exit).toBe(0);
-    expect(survivors()).toEqual([]);
+    expect([await survivors(), await survivors(store), existsSync(store)]).toEqual([[], [], false]);
   });
 
   it("the sample repository stays over a restart, with what was pushed", async () => {
@@ -148,7 +160,7 @@ describe("sluice start", () => {
     expect(second.output()).toMatch(/^sluice: .* is in use by process \d+: .* --data DIR\n$/);
     first.child.kill("SIGTERM");
     expect(await first.exit).toBe(130);
-    expect(survivors()).toEqual([]);
+    expect(await survivors()).toEqual([]);
   });
 
   it("--help tells every flag", async () => {

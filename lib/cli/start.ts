@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { defineCommand } from "citty";
 import { connect } from "../cluster/connect.ts";
 import { waitUntilAllReady } from "../host/all-ready.ts";
@@ -6,6 +8,7 @@ import { createLiveView } from "../host/live-view.ts";
 import { followSample } from "../host/sample/sample.ts";
 import { sampleContent, sampleName } from "../host/sample/sample-objects.ts";
 import { startSampleServer } from "../host/sample/sample-server.ts";
+import { kustomizeBinary } from "../kustomize/binary.ts";
 import { installInto } from "./install-cluster.ts";
 import { type StartedCluster, startCluster } from "./start-cluster.ts";
 import { createStartConsole, type StartConsole } from "./start-console.ts";
@@ -52,12 +55,14 @@ export const start = defineCommand({
     once: { type: "boolean", description: "wait until everything is Ready, print the result, and exit 0 or 1" },
   },
   run: async ({ args }) => {
+    let code = 1;
     try {
-      process.exitCode = await run(parseStartOptions(args));
+      code = await run(parseStartOptions(args));
     } catch (error) {
       console.error(`sluice: ${error instanceof Error ? error.message : String(error)}`);
-      process.exitCode = 1;
     }
+    // A start that was interrupted goes on in vain; watchdogs end the servers that it still makes.
+    process.exit(code);
   },
 });
 
@@ -67,10 +72,9 @@ async function run(options: StartOptions): Promise<number> {
   const stopping = stopSignal();
   const ending: (() => Promise<void>)[] = [];
   try {
-    const cluster = await startCluster(options, console.say);
+    const cluster = await unless(stopping, startCluster(options, console.say));
     ending.push(cluster.stop);
-    if (stopping.aborted) return 130;
-    const client = await startAll(options, cluster, console, ending);
+    const client = await unless(stopping, startAll(options, cluster, console, ending));
     if (options.once) {
       const { ready, objects } = await waitUntilAllReady(client, { seconds: onceSeconds, signal: stopping });
       console.result(ready, objects);
@@ -129,13 +133,14 @@ async function startAll(
     },
     failed: (error) => console.log.error("the push could not be told to the Receiver", { error: String(error) }),
   });
-  console.say(guide(kubeconfigPath, server.url));
+  console.say(guide(kubeconfigPath, server.url, await kubectlDirectory()));
   return client;
 }
 
-function guide(kubeconfigPath: string, url: string): string {
+function guide(kubeconfigPath: string, url: string, kubectl: string | undefined): string {
+  const path = kubectl === undefined ? "" : `export PATH="$PATH:${kubectl}"\n                 `;
   return `
-The cluster:     export KUBECONFIG=${kubeconfigPath}
+The cluster:     ${path}export KUBECONFIG=${kubeconfigPath}
                  kubectl get gitrepositories,kustomizations -A
                  kubectl -n sample get configmap hello -o yaml
 
@@ -148,6 +153,14 @@ Ctrl-C stops everything.
 `;
 }
 
+/** Where a kubectl is for a user who has none. */
+async function kubectlDirectory(): Promise<string | undefined> {
+  const directories = (process.env.PATH ?? "").split(delimiter);
+  return directories.some((directory) => existsSync(join(directory, "kubectl")))
+    ? undefined
+    : dirname(await kustomizeBinary());
+}
+
 /** Ends with the first SIGINT or SIGTERM; a second one ends this process at once, and watchdogs its children. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
@@ -158,6 +171,13 @@ function stopSignal(): AbortSignal {
     });
   }
   return controller.signal;
+}
+
+/** What the promise comes to, or a rejection as soon as the signal ends. */
+async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  const interrupted = aborted(signal).then(() => Promise.reject(new Error("interrupted")));
+  return Promise.race([promise, interrupted]);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

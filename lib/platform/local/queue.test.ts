@@ -140,6 +140,45 @@ describe("the local queue", () => {
     expect(seen).toEqual(["hangs 1", "hangs 2", "next 1"]);
   });
 
+  it("keeps a message that a full disk lets neither end nor be buried", async () => {
+    let full = true;
+    const failures: string[] = [];
+    const journal = openQueueJournal(directory);
+    const refuse = () => {
+      if (full) throw new Error("no space left on device");
+    };
+    const queue = createLocalQueue({
+      journal: {
+        ...journal,
+        done: (id) => {
+          refuse();
+          journal.done(id);
+        },
+      },
+      deadLetters: {
+        ...deadLetters(),
+        add: async (letter) => {
+          refuse();
+          await deadLetters().add(letter);
+        },
+      },
+      onFailure: ({ body, error }) => failures.push(`${body}: ${error instanceof Error ? error.message : ""}`),
+      times: { redelivery: () => 0.01 },
+    });
+    queues.push(queue);
+    const work = async (body: string) => {
+      if (body === "poison") throw new Error("poisoned");
+    };
+    queue.consume("apply", work, { concurrency: 2 });
+    await queue.send("apply", [message("fine", "a"), message("poison", "b")]);
+    await until(() => failures.filter((failure) => failure === "poison: no space left on device").length >= 2);
+    expect(failures).toContain("fine: no space left on device");
+    expect(queue.depth("apply").ready).toBe(2);
+    full = false;
+    await until(() => queue.depth("apply").ready === 0);
+    expect((await deadLetters().list("apply")).map((letter) => letter.message.body)).toEqual(["poison"]);
+  });
+
   it("forgets a de-duplication id after its time", async () => {
     const queue = open({ deduplication: 0.05 });
     const bodies = collect(queue);

@@ -154,26 +154,15 @@ export function createLocalQueue(options: {
     }
   }
 
-  /** One receive. The message stays at the head of its group until it is done, so that nothing of the group overtakes it. */
+  /** One receive. The message stays at the head of its group until it is settled, so that nothing of the group overtakes it. */
   async function attempt(line: Line, entry: Accepted, handler: MessageHandler): Promise<void> {
     entry.attempt++;
-    journal.received(entry.id, entry.attempt);
     const failure = await outcome(handler, entry);
     line.inFlight--;
-    if (closed) {
-      if (failure === undefined) journal.done(entry.id);
-      return;
-    }
-    if (failure === undefined) done(line, entry);
-    else if (entry.attempt >= receivesBeforeDeadLetter) await bury(line, entry, failure.error);
+    const settled = await settle(entry, failure);
+    if (closed) return;
+    if (settled) leave(line, entry);
     else {
-      onFailure({
-        queue: entry.queue,
-        body: entry.message.body,
-        attempt: entry.attempt,
-        error: failure.error,
-        last: false,
-      });
       later(times.redelivery(entry.attempt + 1) * 1000, () => {
         line.ready.add(groupName(entry));
         deliver(line);
@@ -182,12 +171,38 @@ export function createLocalQueue(options: {
     deliver(line);
   }
 
+  /**
+   * Whether the message is gone: worked on, or a dead letter. The letter is written before the message is forgotten: a process
+   * that dies in between has both. A disk that takes neither a letter nor a line of the journal leaves the message.
+   */
+  async function settle(entry: Accepted, failure: { error: unknown } | undefined): Promise<boolean> {
+    const { id, queue, message, attempt: attempts } = entry;
+    const told = { queue, body: message.body, attempt: attempts };
+    const last = attempts >= receivesBeforeDeadLetter;
+    if (failure !== undefined) {
+      onFailure({ ...told, error: failure.error, last });
+      if (!last || closed) return false;
+    }
+    try {
+      if (failure !== undefined) {
+        const error = failure.error instanceof Error ? failure.error.message : String(failure.error);
+        await deadLetters.add({ queue, message, attempts, error, at: new Date().toISOString() });
+      }
+      journal.done(id);
+      return true;
+    } catch (error) {
+      onFailure({ ...told, error, last: false });
+      return false;
+    }
+  }
+
   async function outcome(handler: MessageHandler, entry: Accepted): Promise<{ error: unknown } | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const overdue = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(new Error(`not done after ${times.visibility} s`)), times.visibility * 1000);
     });
     try {
+      journal.received(entry.id, entry.attempt);
       await Promise.race([handler(entry.message.body, { attempt: entry.attempt }), overdue]);
       return undefined;
     } catch (error) {
@@ -197,8 +212,7 @@ export function createLocalQueue(options: {
     }
   }
 
-  function done(line: Line, entry: Accepted): void {
-    journal.done(entry.id);
+  function leave(line: Line, entry: Accepted): void {
     line.waiting--;
     const name = groupName(entry);
     const group = line.groups.get(name);
@@ -207,14 +221,6 @@ export function createLocalQueue(options: {
     group.busy = false;
     if (group.waiting.length > 0) line.ready.add(name);
     else line.groups.delete(name);
-  }
-
-  /** The letter is written before the message is forgotten: a process that dies in between has both. */
-  async function bury(line: Line, entry: Accepted, error: unknown): Promise<void> {
-    const { queue, message, attempt: attempts } = entry;
-    await deadLetters.add({ queue, message, attempts, error: sentence(error), at: new Date().toISOString() });
-    if (!closed) done(line, entry);
-    onFailure({ queue, body: message.body, attempt: attempts, error, last: true });
   }
 
   return {
@@ -260,8 +266,4 @@ function ordered(queue: QueueName): boolean {
 
 function groupName({ id, queue, message }: Accepted): string {
   return ordered(queue) ? message.group : String(id);
-}
-
-function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
