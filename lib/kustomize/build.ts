@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import type { KubernetesObject } from "../api/object.ts";
 import type { OpenArtifact } from "./artifact.ts";
 import { kustomizeBinary } from "./binary.ts";
 import { BuildFailed } from "./build-failed.ts";
-import { type Plan, planBuild } from "./plan.ts";
-import type { Reach } from "./reach.ts";
+import { artifactDirectory, type Plan, planBuild } from "./plan.ts";
 import { renderOnce } from "./render-cache.ts";
 import { readObjects } from "./rendered-objects.ts";
 import { type RunResult, runKustomize } from "./run-kustomize.ts";
 import type { BuildSpec } from "./spec.ts";
-import { inWorkspace } from "./workspace.ts";
+import { type Content, inWorkspace } from "./workspace.ts";
 
 /** What a build gives: the objects in kustomize's order, and the digest of the rendered YAML (KS-226): `sha256:<hex>`. */
 export type BuildResult = { objects: KubernetesObject[]; digest: string };
@@ -37,22 +37,38 @@ export function inputDigest(artifact: OpenArtifact, spec: BuildSpec): string {
 export async function build(artifact: OpenArtifact, spec: BuildSpec, options: BuildOptions = {}): Promise<BuildResult> {
   const plan = planBuild(artifact, spec);
   if ("failure" in plan) throw new BuildFailed(plan.failure.message, { cause: plan.failure });
-  const render = () => renderPlan(plan, plan.reach, options);
+  const render = () => renderPlan(plan, options);
   const yaml = options.cache === false ? await render() : await renderOnce(plan.digest, render);
   const digest = `sha256:${createHash("sha256").update(yaml).digest("hex")}`;
   return { objects: readObjects(yaml), digest };
 }
 
-async function renderPlan(plan: Plan, reach: Reach, options: BuildOptions): Promise<string> {
+async function renderPlan(plan: Exclude<Plan, { failure: BuildFailed }>, options: BuildOptions): Promise<string> {
   const binary = await kustomizeBinary();
-  const result = await inWorkspace(reach, options.directory, async (root) => {
-    const run = (unrestricted: boolean) =>
-      runKustomize(binary, root, plan.directory, { unrestricted, signal: options.signal });
-    const first = await run(reach.unrestricted);
-    return "error" in first && !reach.unrestricted ? withTextOfFlux(first, await run(true)) : first;
+  const { reach, around } = plan;
+  const result = await inWorkspace(contentOf(plan), options.directory, async (workspace) => {
+    const root = join(workspace, artifactDirectory);
+    const run = (cwd: string, directory: string, unrestricted: boolean) =>
+      runKustomize(binary, cwd, directory, { unrestricted, signal: options.signal });
+    const first = await (around === undefined
+      ? run(root, plan.directory, reach.unrestricted)
+      : run(workspace, "", reach.unrestricted));
+    if (!("error" in first) || (reach.unrestricted && around === undefined)) return first;
+    return withTextOfFlux(first, await run(root, plan.directory, true));
   });
   if ("error" in result) throw new BuildFailed(explain(result.error, plan));
   return result.output;
+}
+
+function contentOf({ reach, around }: Exclude<Plan, { failure: BuildFailed }>): Content {
+  const files = [...reach.files].map(([path, content]): [string, Uint8Array] => [
+    `${artifactDirectory}/${path}`,
+    content,
+  ]);
+  return {
+    files: new Map<string, Uint8Array | string>([...files, ...(around ?? [])]),
+    directories: new Set([...reach.directories].map((path) => `${artifactDirectory}/${path}`)),
+  };
 }
 
 /**

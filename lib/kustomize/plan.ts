@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type OpenArtifact, selectPath } from "./artifact.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { completeKustomization } from "./complete.ts";
+import { preloadFiles } from "./preload.ts";
 import { type Reach, reachFrom } from "./reach.ts";
 import type { BuildSpec } from "./spec.ts";
 
@@ -12,7 +13,17 @@ export type Plan = {
   digest: string;
   /** Whether its kustomization was generated (KS-051). */
   generated: boolean;
-} & ({ reach: Reach } | { failure: BuildFailed });
+} & (
+  | {
+      reach: Reach;
+      /** Files around the artifact, for a build that takes a detour (`preloadFiles`). */
+      around: ReadonlyMap<string, string> | undefined;
+    }
+  | { failure: BuildFailed }
+);
+
+/** Where the artifact lies in a build's private directory. */
+export const artifactDirectory = "artifact";
 
 /** The engine whose result is digested: another one may build other objects from the same files. */
 const engine = "kustomize 5.8.1";
@@ -37,7 +48,8 @@ function makePlan(artifact: OpenArtifact, spec: BuildSpec): Plan {
     const completed = completeKustomization(artifact, directory, spec);
     generated = completed.generated;
     const reach = reachFrom(artifact, directory, completed.fileName, completed.kustomization);
-    return { directory, generated, reach, digest: digestOf([directory, common], reach) };
+    const around = reach.schemas ? preloadFiles(completed.kustomization, directory, artifactDirectory) : undefined;
+    return { directory, generated, reach, around, digest: digestOf([directory, common], reach) };
   } catch (failure) {
     if (!(failure instanceof BuildFailed)) throw failure;
     return { directory, generated, failure, digest: digestOf([directory, common, failure.message]) };

@@ -21,6 +21,8 @@ export type Reach = {
   directories: ReadonlySet<string>;
   /** Whether a kustomization names a file outside its own directory, which kustomize allows only without load restrictions. */
   unrestricted: boolean;
+  /** Whether a kustomization brings its own schemas (`openapi.path`). */
+  schemas: boolean;
 };
 
 /** A walk under way. `configuration` are the files that were rewritten, `data` those that are read as they are. */
@@ -32,6 +34,7 @@ type Walk = {
   data: Set<string>;
   visited: Set<string>;
   unrestricted: boolean;
+  schemas: boolean;
 };
 
 /** How many kustomizations one build may reach. */
@@ -51,6 +54,7 @@ export function reachFrom(artifact: OpenArtifact, directory: string, fileName: s
     data: new Set(),
     visited: new Set([`:${directory}`]),
     unrestricted: false,
+    schemas: false,
   };
   refuseSecondFile(artifact, directory);
   visit(walk, directory, fileName, kustomization);
@@ -60,7 +64,8 @@ export function reachFrom(artifact: OpenArtifact, directory: string, fileName: s
         `kustomize build failed: '${path}' is both configuration of kustomize and read as data, which this release of Sluice cannot build`,
       );
   }
-  return { files: walk.files, directories: walk.directories, unrestricted: walk.unrestricted };
+  const { files, directories, unrestricted, schemas } = walk;
+  return { files, directories, unrestricted, schemas };
 }
 
 function visit(walk: Walk, directory: string, fileName: string, kustomization: Struct): void {
@@ -78,7 +83,10 @@ function visit(walk: Walk, directory: string, fileName: string, kustomization: S
   for (const field of ["crds", "configurations"])
     for (const path of textsOf(kustomization, field)) readData(walk, directory, path, field);
   const { openapi } = kustomization;
-  if (isMapping(openapi) && typeof openapi.path === "string") readData(walk, directory, openapi.path, "openapi");
+  if (isMapping(openapi) && typeof openapi.path === "string") {
+    walk.schemas = true;
+    readData(walk, directory, openapi.path, "openapi");
+  }
   readArguments(walk, directory, kustomization, "");
   for (const field of ["configMapGenerator", "secretGenerator"])
     for (const generator of structsOf(kustomization, field)) readSources(walk, directory, generator, field);

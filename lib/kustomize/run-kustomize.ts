@@ -20,15 +20,18 @@ const places = Math.max(availableParallelism(), 2);
 let running = 0;
 const waiting: (() => void)[] = [];
 
+/** What is built, and how freely it may read: without `unrestricted`, kustomize's own load restriction is on. */
+export type RunOptions = { unrestricted: boolean; signal?: AbortSignal | undefined; limits?: Partial<RunLimits> };
+
 /**
- * Runs `kubectl kustomize` on a directory of a workspace. Its own load restriction stays on unless `unrestricted`. As many run at a
- * time as there are processors: each takes 50 MB. Throws BuildFailed where a limit is hit, and the signal's reason.
+ * Runs `kubectl kustomize` on a directory below `root`, whose name is left out of what is said of paths. As many run at a time as
+ * there are processors: each takes 50 MB. Throws BuildFailed where a limit is hit, and the signal's reason.
  */
 export async function runKustomize(
   binary: string,
   root: string,
   directory: string,
-  options: { unrestricted: boolean; signal?: AbortSignal | undefined; limits?: Partial<RunLimits> },
+  options: RunOptions,
 ): Promise<RunResult> {
   options.signal?.throwIfAborted();
   if (running >= places) await new Promise<void>((resolve) => waiting.push(resolve));
@@ -43,12 +46,7 @@ export async function runKustomize(
   }
 }
 
-function run(
-  binary: string,
-  root: string,
-  directory: string,
-  options: { unrestricted: boolean; signal?: AbortSignal | undefined; limits?: Partial<RunLimits> },
-): Promise<RunResult> {
+function run(binary: string, root: string, directory: string, options: RunOptions): Promise<RunResult> {
   const limits = { ...defaults, ...options.limits };
   const restrictor = options.unrestricted ? "LoadRestrictionsNone" : "LoadRestrictionsRootOnly";
   // Flux does not sort; kubectl would.

@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { performance } from "node:perf_hooks";
-import type { Reach } from "./reach.ts";
 
 const prefix = "sluice-build";
 /** A process is known by its id and its start: a Lambda environment that died comes back with the same ids. */
@@ -12,12 +11,15 @@ const forgotten = 60 * 60 * 1000;
 
 const swept = new Map<string, Promise<void>>();
 
+/** Files by path, and directories that must be there though they may be empty. */
+export type Content = { files: ReadonlyMap<string, Uint8Array | string>; directories: ReadonlySet<string> };
+
 /**
  * Writes the files of a build into a private directory below `scratch` (default: the system's temporary directory), runs `work`
  * there, and removes it in every outcome. What passes that died have left is removed before the first use in this process (SN-03).
  */
 export async function inWorkspace<T>(
-  reach: Reach,
+  content: Content,
   scratch: string | undefined,
   work: (root: string) => Promise<T>,
 ): Promise<T> {
@@ -28,7 +30,7 @@ export async function inWorkspace<T>(
   // mkdtemp makes it readable by this user alone.
   const root = await mkdtemp(join(parent, `${prefix}-${self}-`));
   try {
-    await writeReach(reach, root);
+    await writeContent(content, root);
     return await work(root);
   } finally {
     await rm(root, { recursive: true, force: true });
@@ -61,11 +63,11 @@ function isRunning(pid: number): boolean {
   }
 }
 
-async function writeReach(reach: Reach, root: string): Promise<void> {
-  const directories = new Set(reach.directories);
-  for (const path of reach.files.keys()) directories.add(posix.dirname(path));
+async function writeContent(content: Content, root: string): Promise<void> {
+  const directories = new Set(content.directories);
+  for (const path of content.files.keys()) directories.add(posix.dirname(path));
   for (const directory of directories) await mkdir(join(root, directory), { recursive: true, mode: 0o700 });
-  const waiting = [...reach.files];
+  const waiting = [...content.files];
   const write = async () => {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
       await writeFile(join(root, next[0]), next[1], { mode: 0o600, flag: "wx" });
