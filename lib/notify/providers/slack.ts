@@ -15,7 +15,7 @@ export const slack: ProviderType = ({ address, channel, username, token }, event
     icon_emoji: "",
     attachments: [
       {
-        fallback: `${author}: ${message.split("\n", 1)[0]}`,
+        fallback: shorten(`${author}: ${message.split("\n", 1)[0]}`, 3000),
         color: event.severity === "error" ? "danger" : "good",
         author_name: author,
         text: message,
