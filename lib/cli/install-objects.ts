@@ -9,7 +9,7 @@ import { applyObject, getObject } from "../cluster/objects.ts";
 export type Say = (line: string) => void;
 
 /** Field manager of everything that is installed. */
-const fieldManager = "sluice";
+export const fieldManager = "sluice";
 
 /** How long a CustomResourceDefinition may take until the API server serves it, in milliseconds. */
 const establishedWithinMilliseconds = 30_000;

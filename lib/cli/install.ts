@@ -1,32 +1,28 @@
 import { readFile } from "node:fs/promises";
 import { defineCommand } from "citty";
-import { connect } from "../cluster/connect.ts";
-import { installInto } from "./install-cluster.ts";
+import { type InstallOptions, installInto } from "./install-cluster.ts";
+import { connectToNamed, namedCluster, orTell } from "./named-cluster.ts";
 
-/** `sluice install`: prepares a named cluster; it never guesses one. */
+/** `sluice install`: prepares a named cluster. */
 export const install = defineCommand({
   meta: {
     name: "install",
-    description: "Prepare a cluster: CRDs, placeholders, RBAC and, with --endpoint, the admission webhook",
+    description:
+      "Prepare a cluster for Sluice: Flux's kinds, roles, and Flux's controllers as placeholders with no replica. Applying again changes nothing and keeps a team's own flags and replicas",
   },
   args: {
-    kubeconfig: { type: "string", required: true, valueHint: "FILE", description: "kubeconfig of the cluster" },
-    context: {
-      type: "string",
-      required: true,
-      valueHint: "NAME",
-      description: "context of the kubeconfig; no other context is touched",
-    },
-    cluster: { type: "string", default: "default", valueHint: "ID", description: "the cluster's id in Sluice" },
+    ...namedCluster,
+    cluster: { type: "string", default: "default", valueHint: "ID", description: "the cluster's id in the deployment" },
     endpoint: {
       type: "string",
       valueHint: "URL",
-      description: "address of Sluice's front that the API server can reach; registers the admission webhook",
+      description:
+        "https address by which the cluster reaches Sluice, the deployment's output; without it changes are found within a minute",
     },
     "admission-seed": {
       type: "string",
       valueHint: "FILE",
-      description: "file with the deployment's admission secret (needed with --endpoint)",
+      description: "file with the deployment's admission secret; needed with --endpoint",
     },
     "ca-file": {
       type: "string",
@@ -34,25 +30,39 @@ export const install = defineCommand({
       description: "PEM of the authority that signed the endpoint's certificate, if it is not publicly trusted",
     },
   },
-  run: async ({ args }) => {
-    if (args.endpoint !== undefined && args["admission-seed"] === undefined)
-      throw new Error("--endpoint needs --admission-seed FILE");
-    const kubeconfig = await readFile(args.kubeconfig, "utf8");
-    const client = connect(
-      { type: "kubeconfig", kubeconfig, context: args.context },
-      { userAgent: "sluice/0.1.0", trusted: true },
-    );
-    const seed =
-      args["admission-seed"] === undefined ? undefined : (await readFile(args["admission-seed"], "utf8")).trim();
-    const authority = args["ca-file"] === undefined ? undefined : await readFile(args["ca-file"], "utf8");
-    const admission =
-      args.endpoint === undefined || seed === undefined
-        ? undefined
-        : { endpoint: args.endpoint, seed, ...(authority === undefined ? {} : { certificateAuthority: authority }) };
-    await installInto(client, {
-      clusterId: args.cluster,
-      ...(admission === undefined ? {} : { admission }),
-      say: (line) => console.log(line),
-    });
-  },
+  run: ({ args }) =>
+    orTell(async () => {
+      const admission = await readAdmission(args.endpoint, args["admission-seed"], args["ca-file"]);
+      await installInto(await connectToNamed(args), {
+        clusterId: args.cluster,
+        ...(admission === undefined ? {} : { admission }),
+        say: (line) => console.log(line),
+      });
+      if (admission === undefined)
+        console.log("No admission webhook: without --endpoint changes are found within a minute.");
+    }),
 });
+
+async function readAdmission(
+  endpoint: string | undefined,
+  seedFile: string | undefined,
+  authorityFile: string | undefined,
+): Promise<InstallOptions["admission"]> {
+  if (endpoint === undefined) {
+    if (seedFile !== undefined || authorityFile !== undefined)
+      throw new Error(
+        "--admission-seed and --ca-file say how the cluster calls an endpoint: name it by --endpoint URL",
+      );
+    return undefined;
+  }
+  if (!/^https:\/\/[^/]+(\/.*)?$/.test(endpoint))
+    throw new Error(`--endpoint must be an https address, and is "${endpoint}": the API server calls no other`);
+  if (seedFile === undefined)
+    throw new Error("--endpoint needs --admission-seed FILE: the cluster's token is made of it");
+  const authority = authorityFile === undefined ? undefined : await readFile(authorityFile, "utf8");
+  return {
+    endpoint: endpoint.replace(/\/+$/, ""),
+    seed: (await readFile(seedFile, "utf8")).trim(),
+    ...(authority === undefined ? {} : { certificateAuthority: authority }),
+  };
+}

@@ -10,6 +10,7 @@ const main = defineCommand({
   subCommands: {
     start: () => import("./start.ts").then(({ start }) => start),
     install: () => import("./install.ts").then(({ install }) => install),
+    uninstall: () => import("./uninstall.ts").then(({ uninstall }) => uninstall),
     crds: () => import("./crds.ts").then(({ crds }) => crds),
   },
 });

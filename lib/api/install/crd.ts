@@ -37,9 +37,8 @@ export type CustomResourceVersion = {
 
 /**
  * The CustomResourceDefinition of a kind: all versions with one schema and no conversion, so that nothing is pruned
- * whichever version reads or writes, the newest stored (KS-240, BS-051, BS-052), the others with a warning (CV-002). Its annotations keep variable substitution
- * (SRC-002) and the repository's own copy of Flux's definition (SN-01) away from it; its label makes the flux CLI ask
- * before it replaces it (BS-044).
+ * whichever version reads or writes; the newest is stored (KS-240, BS-051, BS-052), the others warn (CV-002). Variable
+ * substitution leaves it alone (SRC-002).
  */
 export function customResourceDefinition(definition: KindDefinition): CustomResourceDefinition {
   const { kind, group, plural, shortNames, category, component, versions } = definition;
@@ -48,11 +47,8 @@ export function customResourceDefinition(definition: KindDefinition): CustomReso
     kind: "CustomResourceDefinition",
     metadata: {
       name: `${plural}.${group}`,
-      labels: { ...installLabels(component), "app.kubernetes.io/managed-by": "sluice" },
-      annotations: {
-        "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
-        "kustomize.toolkit.fluxcd.io/substitute": "disabled",
-      },
+      labels: installLabels(component),
+      annotations: { "kustomize.toolkit.fluxcd.io/substitute": "disabled" },
     },
     spec: {
       group,

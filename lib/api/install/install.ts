@@ -10,7 +10,7 @@ import { accessRules } from "./rbac.ts";
  * The admission webhook is apart: it names a deployment, and its token.
  */
 export function installObjects(): KubernetesObject[] {
-  return [namespace(), ...definitions.map(customResourceDefinition), ...accessRules(), ...placeholders()];
+  return [namespace(), ...definitions.map(customResourceDefinition).map(marked), ...accessRules(), ...placeholders()];
 }
 
 function namespace(): KubernetesObject {
@@ -24,6 +24,26 @@ function namespace(): KubernetesObject {
         "pod-security.kubernetes.io/warn": "restricted",
         "pod-security.kubernetes.io/warn-version": "latest",
       },
+    },
+  };
+}
+
+/** The labels and annotations that say in the cluster, and never in Git, that a definition is Sluice's. */
+export const marks = {
+  /** The flux CLI asks before it replaces what somebody else manages (BS-044). */
+  labels: { "app.kubernetes.io/managed-by": "sluice" },
+  /** A repository that holds Flux's manifests leaves the definition alone (SN-01). */
+  annotations: { "kustomize.toolkit.fluxcd.io/reconcile": "disabled" },
+};
+
+function marked(definition: KubernetesObject): KubernetesObject {
+  const { labels, annotations, ...metadata } = definition.metadata;
+  return {
+    ...definition,
+    metadata: {
+      ...metadata,
+      labels: { ...labels, ...marks.labels },
+      annotations: { ...annotations, ...marks.annotations },
     },
   };
 }
