@@ -33,17 +33,35 @@ export async function runKustomize(
   directory: string,
   options: RunOptions,
 ): Promise<RunResult> {
-  options.signal?.throwIfAborted();
-  if (running >= places) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running += 1;
+  await takePlace(options.signal);
   try {
-    options.signal?.throwIfAborted();
     return await run(binary, root, directory, options);
   } finally {
     const next = waiting.shift();
     if (next === undefined) running -= 1;
     else next();
   }
+}
+
+/** Waits for a place, which whoever leaves hands over, no longer than the signal allows. */
+async function takePlace(signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  if (running < places) {
+    running += 1;
+    return;
+  }
+  await new Promise<void>((resolve, reject) => {
+    const abort = () => {
+      waiting.splice(waiting.indexOf(enter), 1);
+      reject(signal?.reason);
+    };
+    const enter = () => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    };
+    waiting.push(enter);
+    signal?.addEventListener("abort", abort, { once: true });
+  });
 }
 
 function run(binary: string, root: string, directory: string, options: RunOptions): Promise<RunResult> {
