@@ -9,11 +9,11 @@ import { needs } from "./grants.ts";
 type EksCluster = Extract<Cluster, { type: "eks" }>;
 
 /**
- * The Kubernetes groups of a function's role. Only the function that applies holds whatever a repository may contain; all
+ * The Kubernetes groups of a function's role. Only the function that applies may do whatever a repository may contain; all
  * others see Flux's kinds and what those refer to (BS-045, TM-001).
  */
 export function groupsOf(name: FunctionName): string[] {
-  return name === "apply" ? [sluiceGroups.controllers, sluiceGroups.reconcilers] : [sluiceGroups.controllers];
+  return [name === "apply" ? sluiceGroups.reconcilers : sluiceGroups.controllers];
 }
 
 /**

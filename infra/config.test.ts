@@ -80,6 +80,15 @@ describe("configuration of a deployment", () => {
       "maximumConcurrency.webhook: must be one of source, apply, notify, timers",
     ],
     [{ reservedConcurrency: { apply: 0 } }, "reservedConcurrency.apply: must be a whole number from 1"],
+    [
+      { network: { subnets: [], securityGroups: ["sg-0a1b2c3d"] } },
+      "network.subnets: must be a list, and not an empty one",
+    ],
+    [
+      { network: { subnets: ["subnet-0a1b2c3d"], securityGroups: ["web"] } },
+      "network.securityGroups[0]: must be an id such as sg-",
+    ],
+    [{ network: { vpc: "vpc-1" } }, "network.vpc: must be subnets or securityGroups"],
     [{ logRetentionDays: 8 }, "logRetentionDays: is not one of"],
     [{ alarmEmail: "nobody" }, "alarmEmail: must be an e-mail address"],
   ])("refuses %j", (config, message) => {

@@ -6,6 +6,9 @@ export type Cluster =
   | { id: string; type: "eks"; name: string; region?: string }
   | { id: string; type: "kubeconfig"; secret: string; context?: string };
 
+/** Subnets of a VPC, and the security groups of what runs in them. */
+export type Network = { subnets: string[]; securityGroups: string[] };
+
 /** The functions that take messages from a queue, whose concurrency the event source mapping bounds. */
 export const consumers = ["source", "apply", "notify", "timers"] as const;
 export type Consumer = (typeof consumers)[number];
@@ -17,6 +20,8 @@ export type Config = {
   /** Region to deploy to; the AWS profile's where absent. */
   region?: string;
   clusters: Cluster[];
+  /** Where the functions that reach clusters run, for API servers that are not on the internet. */
+  network?: Network;
   /** Memory of a function in MiB; processor time is in proportion to it. */
   memory: Record<FunctionName, number>;
   /** Messages of a queue that are worked on at once, at most. */
@@ -90,6 +95,15 @@ const readers: { [Key in keyof Config]-?: (value: unknown, path: string) => Conf
     matching(value, path, /^[a-z][a-z0-9-]{0,24}$/, "lower-case letters, digits and '-', up to 25"),
   region: (value, path) => matching(value, path, /^[a-z]{2}(-[a-z]+)+-\d$/, "a region such as eu-central-1"),
   clusters: readClusters,
+  network: (value, path) => {
+    const { subnets, securityGroups, ...other } = object(value, path);
+    const [unknown] = Object.keys(other);
+    if (unknown !== undefined) throw new ConfigError(`${path}.${unknown}`, "must be subnets or securityGroups");
+    return {
+      subnets: ids(subnets, `${path}.subnets`, "subnet"),
+      securityGroups: ids(securityGroups, `${path}.securityGroups`, "sg"),
+    };
+  },
   memory: (value, path) => ({ ...defaults.memory, ...numbers(value, path, functionNames, 128, 10_240) }),
   maximumConcurrency: (value, path) => ({
     ...defaults.maximumConcurrency,
@@ -163,6 +177,12 @@ function readCluster(value: unknown, path: string): Cluster {
 function matching(value: unknown, path: string, pattern: RegExp, what: string): string {
   if (typeof value !== "string" || !pattern.test(value)) throw new ConfigError(path, `must be ${what}`);
   return value;
+}
+
+function ids(value: unknown, path: string, prefix: string): string[] {
+  if (!Array.isArray(value) || value.length === 0) throw new ConfigError(path, "must be a list, and not an empty one");
+  const pattern = new RegExp(`^${prefix}-([0-9a-f]{8}|[0-9a-f]{17})$`);
+  return value.map((id, index) => matching(id, `${path}[${index}]`, pattern, `an id such as ${prefix}-0a1b2c3d`));
 }
 
 function number(value: unknown, path: string, least: number, most: number): number {

@@ -37,6 +37,11 @@ export type FunctionOptions = {
   renderer?: ILayerVersion;
 };
 
+/** The name of a function in Lambda. */
+export function functionName(config: Config, name: FunctionName): string {
+  return `${config.name}-${name}`;
+}
+
 /**
  * The name of a function's role, by which clusters know it. IAM is one for all regions, so the region keeps two
  * deployments of one name apart.
@@ -59,9 +64,9 @@ export function createFunction(
   { bundle, statements, environment, renderer }: FunctionOptions,
 ): Deployed {
   const id = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-  const functionName = `${config.name}-${name}`;
+  const ownName = functionName(config, name);
   const log = new LogGroup(stack, `${id}Log`, {
-    logGroupName: `/aws/lambda/${functionName}`,
+    logGroupName: `/aws/lambda/${ownName}`,
     retention: config.logRetentionDays,
     removalPolicy: RemovalPolicy.DESTROY,
   });
@@ -84,7 +89,7 @@ export function createFunction(
   });
   const reserved = config.reservedConcurrency[name];
   const lambda = new LambdaFunction(stack, id, {
-    functionName,
+    functionName: ownName,
     description: `Sluice: ${name}`,
     code: Code.fromAsset(bundle.directory),
     handler: "index.handler",

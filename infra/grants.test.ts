@@ -16,38 +16,60 @@ const clusterRights = [
 const receive = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on";
 const ownLog = (id: string) => `logs:CreateLogStream logs:PutLogEvents on ${id}Log.Arn`;
 const sendAll = "sqs:SendMessage on ApplyQueue.Arn DelayQueue.Arn NotificationQueue.Arn SourceQueue.Arn";
-const keep = [
-  "s3:DeleteObject s3:GetObject s3:PutObject on Bucket.Arn/artifacts/*",
-  "s3:DeleteObject s3:GetObject s3:PutObject on Bucket.Arn/records/*",
-  "s3:ListBucket on Bucket.Arn",
-];
+const use = (verbs: string, prefix: string) =>
+  `${verbs
+    .split(" ")
+    .map((verb) => `s3:${verb}Object`)
+    .join(" ")} on Bucket.Arn/${prefix}/*`;
+const seeAbsence = "s3:ListBucket on Bucket.Arn";
+const readSeed = "secretsmanager:GetSecretValue on AdmissionSeed";
 
 /** The whole of what each function may do. */
 const rights: Record<FunctionName, string[]> = {
   webhook: [
     ownLog("Webhook"),
     "sqs:SendMessage on ApplyQueue.Arn SourceQueue.Arn",
-    "s3:GetObject s3:PutObject on Bucket.Arn/artifacts/*",
-    "s3:GetObject on Bucket.Arn/records/*",
-    "s3:ListBucket on Bucket.Arn",
-    "secretsmanager:GetSecretValue on AdmissionSeed",
+    use("Get", "artifacts"),
+    use("Put", "artifacts/held-webhooks"),
+    use("Get", "records/receivers"),
+    seeAbsence,
+    readSeed,
     ...clusterRights,
   ],
-  source: [ownLog("Source"), `${receive} SourceQueue.Arn`, sendAll, ...keep, ...clusterRights],
-  apply: [ownLog("Apply"), `${receive} ApplyQueue.Arn`, sendAll, ...keep, ...clusterRights],
+  source: [
+    ownLog("Source"),
+    `${receive} SourceQueue.Arn`,
+    sendAll,
+    use("Delete Get Put", "artifacts"),
+    use("Delete Get Put", "records/receivers"),
+    use("Delete Get Put", "records/waiting"),
+    seeAbsence,
+    ...clusterRights,
+  ],
+  apply: [
+    ownLog("Apply"),
+    `${receive} ApplyQueue.Arn`,
+    sendAll,
+    use("Get", "artifacts"),
+    use("Delete Get Put", "records/applied"),
+    use("Delete Get Put", "records/waiting"),
+    seeAbsence,
+    readSeed,
+    ...clusterRights,
+  ],
   notify: [
     ownLog("Notify"),
     `${receive} NotificationQueue.Arn`,
     "sqs:SendMessage on DelayQueue.Arn NotificationQueue.Arn",
-    "s3:GetObject s3:PutObject on Bucket.Arn/records/*",
-    "s3:ListBucket on Bucket.Arn",
+    use("Get Put", "records/notified"),
+    seeAbsence,
     ...clusterRights,
   ],
   schedule: [
     ownLog("Schedule"),
     "sqs:SendMessage on ApplyQueue.Arn DelayQueue.Arn SourceQueue.Arn",
-    "s3:DeleteObject s3:GetObject on Bucket.Arn/artifacts/*",
-    "s3:ListBucket on Bucket.Arn",
+    use("Delete Get", "artifacts/held-webhooks"),
+    seeAbsence,
     ...clusterRights,
   ],
   timers: [ownLog("Timers"), `${receive} DelayQueue.Arn`, sendAll],
@@ -86,7 +108,19 @@ describe("the environment of a function", () => {
   it.each([
     ["webhook", ["BUCKET", "CLUSTERS", "QUEUE_APPLY", "QUEUE_SOURCE", "SECRET_PREFIX"]],
     ["source", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
-    ["apply", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
+    [
+      "apply",
+      [
+        "BUCKET",
+        "CLUSTERS",
+        "ENDPOINT",
+        "QUEUE_APPLY",
+        "QUEUE_DELAY",
+        "QUEUE_NOTIFICATION",
+        "QUEUE_SOURCE",
+        "SECRET_PREFIX",
+      ],
+    ],
     ["notify", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_DELAY", "QUEUE_NOTIFICATION"]],
     ["schedule", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_SOURCE"]],
     ["timers", ["QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],

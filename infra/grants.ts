@@ -7,63 +7,65 @@ import type { Cluster } from "./config.ts";
 import type { Deployed } from "./functions.ts";
 import type { QueueName, Queues } from "./queues.ts";
 
-/** The two kinds of objects in the bucket, as `lib/platform/aws` lays them out. */
-const folders = ["artifacts", "records"] as const;
-type Folder = (typeof folders)[number];
 type Verb = "Get" | "Put" | "Delete";
 
 /** What one function needs of the deployment: the whole of its rights and of its environment. */
 export type Needs = {
   receives?: QueueName;
   sends: readonly QueueName[];
-  objects: Partial<Record<Folder, readonly Verb[]>>;
+  /** What it does with objects of the bucket, by the beginning of their keys (`lib/platform/aws` lays them out). */
+  objects: { readonly [prefix: string]: readonly Verb[] };
   /** Reads the seed of the admission tokens. */
   admissionSeed: boolean;
   /** Connects to clusters. */
   clusters: boolean;
 };
 
-const worker = {
-  sends: ["source", "apply", "notification", "delay"],
-  objects: { artifacts: ["Get", "Put", "Delete"], records: ["Get", "Put", "Delete"] },
-  admissionSeed: false,
-  clusters: true,
-} as const satisfies Needs;
+const everyQueue = ["source", "apply", "notification", "delay"] as const;
+const keep = ["Get", "Put", "Delete"] as const;
 
-/**
- * Who needs what. The webhook reads artifacts to sign links to them, enqueues, and keeps what a cluster does not answer to;
- * workers keep artifacts and records and send follow-ups; notify notes whom it has told; the schedule lists and enqueues, and
- * takes up what the webhook kept; timers pass messages on.
- */
+/** Who needs what. */
 export const needs: Record<FunctionName, Needs> = {
+  /** Signs links to artifacts, keeps webhooks for a cluster that does not answer, derives admission tokens. */
   webhook: {
     sends: ["source", "apply"],
-    objects: { artifacts: ["Get", "Put"], records: ["Get"] },
+    objects: { artifacts: ["Get"], "artifacts/held-webhooks": ["Put"], "records/receivers": ["Get"] },
     admissionSeed: true,
     clusters: true,
   },
-  source: { receives: "source", ...worker },
-  apply: { receives: "apply", ...worker },
+  /** Stores artifacts, tells the front which Receivers there are, wakes who waits. */
+  source: {
+    receives: "source",
+    sends: everyQueue,
+    objects: { artifacts: keep, "records/receivers": keep, "records/waiting": keep },
+    admissionSeed: false,
+    clusters: true,
+  },
+  /** Reads artifacts, remembers what it applied (secret values as digests under a key of the seed's), waits and wakes. */
+  apply: {
+    receives: "apply",
+    sends: everyQueue,
+    objects: { artifacts: ["Get"], "records/applied": keep, "records/waiting": keep },
+    admissionSeed: true,
+    clusters: true,
+  },
+  /** Fans events out to messages, sends each again later if need be, remembers whom it has told. */
   notify: {
     receives: "notification",
     sends: ["notification", "delay"],
-    objects: { records: ["Get", "Put"] },
+    objects: { "records/notified": ["Get", "Put"] },
     admissionSeed: false,
     clusters: true,
   },
+  /** Enqueues what is due now or within the minute, and takes up the webhooks that were kept. */
   schedule: {
     sends: ["source", "apply", "delay"],
-    objects: { artifacts: ["Get", "Delete"] },
+    objects: { "artifacts/held-webhooks": ["Get", "Delete"] },
     admissionSeed: false,
     clusters: true,
   },
-  timers: {
-    receives: "delay",
-    sends: ["source", "apply", "notification", "delay"],
-    objects: {},
-    admissionSeed: false,
-    clusters: false,
-  },
+  /** Passes delayed messages on. */
+  timers: { receives: "delay", sends: everyQueue, objects: {}, admissionSeed: false, clusters: false },
 };
 
 /** The parts of a deployment that functions are given. */
@@ -94,11 +96,11 @@ export function statementsOf(world: World, name: FunctionName): PolicyStatement[
       ["sqs:SendMessage"],
       sends.map((queue) => queues[queue].queue.queueArn),
     ),
-    ...folders.flatMap((folder) =>
+    ...Object.entries(objects).flatMap(([prefix, verbs]) =>
       allow(
-        folder === "artifacts" ? "UseArtifacts" : "UseRecords",
-        (objects[folder] ?? []).map((verb) => `s3:${verb}Object`),
-        objects[folder] === undefined ? [] : [bucket.arnForObjects(`${folder}/*`)],
+        `Use${prefix.replace(/[^a-z]+|^/g, " ").replace(/ (.)/g, (_, letter: string) => letter.toUpperCase())}`,
+        verbs.map((verb) => `s3:${verb}Object`),
+        [bucket.arnForObjects(`${prefix}/*`)],
       ),
     ),
     // Without it S3 answers 403 for an absent key, and absence is what most reads ask about.
@@ -140,10 +142,9 @@ export function environmentOf(world: World, name: FunctionName): Record<string, 
 
 /** Explains the wildcards of a role, which are objects of Sluice's own bucket. */
 export function explainWildcards({ stack, bucket }: World, { name, role }: Deployed): void {
-  for (const folder of folders) {
-    if (needs[name].objects[folder] === undefined) continue;
+  for (const prefix of Object.keys(needs[name].objects)) {
     Validations.of(role).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::<${logicalIdOf(stack, bucket)}.Arn>/${folder}/*]`,
+      id: `AwsSolutions-IAM5[Resource::<${logicalIdOf(stack, bucket)}.Arn>/${prefix}/*]`,
       reason:
         "Keys are named after what they hold (cluster, kind, namespace, name, digest), which no policy can list in advance; nothing but Sluice's own objects has this prefix.",
     });

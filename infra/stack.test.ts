@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { receivesBeforeDeadLetter } from "../lib/platform/local/queue.ts";
 import { type FunctionName, functionNames } from "./bundle.ts";
 import { timeoutSeconds } from "./functions.ts";
 import { consumerOf, type QueueName, queueNames } from "./queues.ts";
@@ -13,7 +14,7 @@ const functionOf = (name: FunctionName, from = template) =>
 describe("the bucket (BS-048)", () => {
   const bucket = propertiesOf(template, "AWS::S3::Bucket", "Bucket");
 
-  it("is encrypted, closed to the public, without versions, and cleans up uploads that were given up", () => {
+  it("is encrypted, closed to the public, without versions, and lets go of what means nothing after a day, never of artifacts", () => {
     expect(bucket).toEqual({
       BucketEncryption: {
         ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" } }],
@@ -21,6 +22,8 @@ describe("the bucket (BS-048)", () => {
       LifecycleConfiguration: {
         Rules: [
           { Id: "abandoned-uploads", Status: "Enabled", AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
+          { Id: "held-webhooks", Status: "Enabled", Prefix: "artifacts/held-webhooks/", ExpirationInDays: 1 },
+          { Id: "notified", Status: "Enabled", Prefix: "records/notified/", ExpirationInDays: 1 },
         ],
       },
       OwnershipControls: { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" }] },
@@ -58,7 +61,7 @@ describe("the queues (BS-048)", () => {
     for (const each of [queue, deadLetters]) expect(each.SqsManagedSseEnabled).toBe(true);
     expect(readable(queue.RedrivePolicy)).toEqual({
       deadLetterTargetArn: `${queueId(name)}DeadLetters.Arn`,
-      maxReceiveCount: 5,
+      maxReceiveCount: receivesBeforeDeadLetter,
     });
     expect(deadLetters.FifoQueue).toBe(queue.FifoQueue);
     // A message takes its age along: the dead-letter queue must keep it longer than the queue that gave up on it.

@@ -5,8 +5,9 @@ import type { Bundle, FunctionName } from "./bundle.ts";
 import { admitFunctions } from "./cluster-access.ts";
 import type { Config } from "./config.ts";
 import { createDashboard } from "./dashboard.ts";
-import { createFront, createFunction, type Deployed } from "./functions.ts";
-import { environmentOf, explainWildcards, statementsOf, type World } from "./grants.ts";
+import { createFront, createFunction, type Deployed, functionName } from "./functions.ts";
+import { environmentOf, explainWildcards, needs, statementsOf, type World } from "./grants.ts";
+import { attachToNetwork, networkStatements } from "./network.ts";
 import { createQueues, queueNames } from "./queues.ts";
 import { createAdmissionSeed, createBucket } from "./storage.ts";
 import { connectQueues, startEachMinute } from "./triggers.ts";
@@ -35,9 +36,13 @@ export function createDeployment(app: App, config: Config, bundles: Record<Funct
   };
 
   const create = (name: FunctionName, given: { endpoint?: string; renderer?: KubectlV36Layer } = {}): Deployed => {
+    const network = needs[name].clusters ? config.network : undefined;
     const deployed = createFunction(stack, config, name, {
       bundle: bundles[name],
-      statements: statementsOf(world, name),
+      statements: [
+        ...statementsOf(world, name),
+        ...(network === undefined ? [] : networkStatements(stack, functionName(config, name))),
+      ],
       environment: {
         ...environmentOf(world, name),
         ...(given.endpoint === undefined ? {} : { SLUICE_ENDPOINT: given.endpoint }),
@@ -45,6 +50,7 @@ export function createDeployment(app: App, config: Config, bundles: Record<Funct
       ...(given.renderer === undefined ? {} : { renderer: given.renderer }),
     });
     explainWildcards(world, deployed);
+    if (network !== undefined) attachToNetwork(deployed, network);
     return deployed;
   };
   // The front cannot be told its own address, which is made after it: it reads it from each request.

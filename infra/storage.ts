@@ -7,8 +7,9 @@ import { Secret } from "aws-cdk-lib/aws-secretsmanager";
  *
  * Encrypted by S3's own keys, not by a KMS key: nothing in it is decrypted secret material (design, "State"), and a KMS
  * key would add a call to every read and write of every pass. Not versioned: all of it can be made anew from Git and
- * the cluster, and what a user deletes is then gone. No rule expires by age: the artifact of a repository that has
- * not changed for a year is still in use. The functions collect their own garbage (ART-015).
+ * the cluster, and what a user deletes is then gone. Artifacts never expire by age, since that of a repository which has not
+ * changed for a year is still in use: the functions collect their own garbage (ART-015). What means nothing after an hour
+ * goes after a day: webhooks that waited for a cluster, and whom an event has reached.
  */
 export function createBucket(stack: Stack): Bucket {
   const bucket = new Bucket(stack, "Bucket", {
@@ -18,7 +19,11 @@ export function createBucket(stack: Stack): Bucket {
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
     versioned: false,
-    lifecycleRules: [{ id: "abandoned-uploads", abortIncompleteMultipartUploadAfter: Duration.days(1) }],
+    lifecycleRules: [
+      { id: "abandoned-uploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
+      { id: "held-webhooks", prefix: "artifacts/held-webhooks/", expiration: Duration.days(1) },
+      { id: "notified", prefix: "records/notified/", expiration: Duration.days(1) },
+    ],
     // A stack that is removed must not fail on a bucket that is not empty: docs/deploy-aws.md removes it by one command.
     removalPolicy: RemovalPolicy.RETAIN,
   });

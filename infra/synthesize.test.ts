@@ -18,6 +18,10 @@ describe("cdk-nag's AWS Solutions pack", () => {
     ["the smallest deployment", {}],
     ["a deployment with everything", everything],
     ["the deployment on LocalStack", { localstack: true }],
+    [
+      "a deployment in a network",
+      { network: { subnets: ["subnet-0123456789abcdef0"], securityGroups: ["sg-0123456789abcdef0"] } },
+    ],
   ])("has nothing against %s that is not explained", (_, config) => {
     expect(() => templatesOf(config)).not.toThrow();
   });
@@ -36,11 +40,19 @@ describe("cdk-nag's AWS Solutions pack", () => {
     expect(answers.map(({ at, rule }) => `${at} ${rule.replace(/[0-9A-F]{8}/, "")}`)).toEqual([
       "sluice/Bucket AwsSolutions-S1",
       "sluice/AdmissionSeed AwsSolutions-SMG4",
-      "sluice/WebhookRole AwsSolutions-IAM5[Resource::<Bucket.Arn>/artifacts/*]",
-      "sluice/SourceRole AwsSolutions-IAM5[Resource::<Bucket.Arn>/artifacts/*]",
-      "sluice/SourceRole AwsSolutions-IAM5[Resource::<Bucket.Arn>/records/*]",
-      "sluice/ApplyRole AwsSolutions-IAM5[Resource::<Bucket.Arn>/artifacts/*]",
-      "sluice/ApplyRole AwsSolutions-IAM5[Resource::<Bucket.Arn>/records/*]",
+      ...[
+        "WebhookRole artifacts",
+        "WebhookRole artifacts/held-webhooks",
+        "WebhookRole records/receivers",
+        "SourceRole artifacts",
+        "SourceRole records/receivers",
+        "SourceRole records/waiting",
+        "ApplyRole artifacts",
+        "ApplyRole records/applied",
+        "ApplyRole records/waiting",
+        "NotifyRole records/notified",
+        "ScheduleRole artifacts/held-webhooks",
+      ].map((use) => use.replace(/(\w+) (.*)/, "sluice/$1 AwsSolutions-IAM5[Resource::<Bucket.Arn>/$2/*]")),
     ]);
     for (const { reason } of answers) expect(reason.length).toBeGreaterThan(60);
   });
