@@ -215,6 +215,19 @@ describe("sluice start with a named cluster", () => {
     expect(await unnamed.exit).toBe(1);
     expect(unnamed.output()).toMatch(/^sluice: --kubeconfig needs --context NAME, .*: it has 'other', 'sluice'\n$/);
 
+    const bare = sluice(
+      "start",
+      "--once",
+      "--kubeconfig",
+      "kubeconfig",
+      "--context",
+      "sluice",
+      "--listen",
+      "127.0.0.1:0",
+    );
+    expect(await bare.exit).toBe(1);
+    expect(bare.output()).toContain("sluice: the cluster does not serve GitRepository");
+
     const named = sluice(
       "start",
       "--once",

@@ -5,6 +5,7 @@ import { connect } from "../cluster/connect.ts";
 import { waitUntilAllReady } from "../host/all-ready.ts";
 import { startHost } from "../host/host.ts";
 import { createLiveView } from "../host/live-view.ts";
+import { requirePrepared } from "../host/prepared.ts";
 import { followSample } from "../host/sample/sample.ts";
 import { sampleContent, sampleName } from "../host/sample/sample-objects.ts";
 import { startSampleServer } from "../host/sample/sample-server.ts";
@@ -112,7 +113,7 @@ async function startAll(
     log: console.log,
     wrap: view.wrap,
     prepare: async ({ endpoint, certificateAuthority, admissionSeed: seed }) => {
-      if (!install) return;
+      if (!install) return requirePrepared(client);
       console.say("Installing Sluice: kinds, roles, placeholders and the admission webhook.");
       await installInto(client, { clusterId, admission: { endpoint, certificateAuthority, seed } });
     },

@@ -93,7 +93,12 @@ async function start(options: HostOptions, ending: (() => Promise<void>)[], stop
 
   const endpoint = options.advertise ?? listener.url;
   const local = createLocalPlatform({ directory, endpoint, cluster: options.cluster, log });
-  ending.push(() => local.close());
+  const items = createItemSignals(itemMilliseconds);
+  ending.push(async () => {
+    const closed = local.close();
+    items.abortAll();
+    await closed;
+  });
   const platform = options.wrap?.(local) ?? local;
   const connections = createClusterConnections(platform.clusters, (entry) =>
     connect(entry, { userAgent: "sluice/0.1.0", trusted: true }),
@@ -106,8 +111,6 @@ async function start(options: HostOptions, ending: (() => Promise<void>)[], stop
   const address = { endpoint, certificateAuthority: certificate.authority, admissionSeed };
   await options.prepare?.(address);
 
-  const items = createItemSignals(itemMilliseconds);
-  ending.push(async () => items.abortAll());
   const work = (body: string, { attempt }: { attempt: number }) =>
     items.run((signal) => engine.process(parseWorkItem(body), { attempt, signal }));
   platform.consume("source", work, { concurrency });

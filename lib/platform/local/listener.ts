@@ -10,8 +10,8 @@ export type Listener = { url: string; close(): Promise<void> };
 const bodyLimit = 6 * 1024 * 1024;
 const headerLimit = 16 * 1024;
 
-/** Milliseconds: to send the headers, to send everything, between two requests of one connection. */
-const times = { headers: 10_000, request: 30_000, keepAlive: 75_000 };
+/** Milliseconds: to greet, to send the headers, to send everything, between two requests of one connection, between two looks at these. */
+const times = { handshake: 10_000, headers: 10_000, request: 30_000, keepAlive: 75_000, look: 5_000 };
 
 /**
  * Listens for HTTPS requests. The whole body is read before `handle` is called: one beyond 6 MiB is answered 413. A `handle`
@@ -36,9 +36,11 @@ export async function startListener(options: {
       cert: options.certificate.certificate,
       key: options.certificate.key,
       maxHeaderSize: headerLimit,
+      handshakeTimeout: times.handshake,
       headersTimeout: times.headers,
       requestTimeout: times.request,
       keepAliveTimeout: times.keepAlive,
+      connectionsCheckingInterval: times.look,
       noDelay: true,
     },
     (incoming, outgoing) => {

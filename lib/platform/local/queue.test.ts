@@ -103,6 +103,24 @@ describe("the local queue", () => {
     });
   });
 
+  it("does not count an attempt that its own end cut off", async () => {
+    const first = open();
+    let cutOff: (reason: Error) => void = () => undefined;
+    const work = () =>
+      new Promise<void>((_resolve, reject) => {
+        cutOff = reject;
+      });
+    first.consume("apply", work, { concurrency: 1 });
+    await first.send("apply", [message("a")]);
+    await sleep(5);
+    const closed = first.close();
+    cutOff(new Error("stopping"));
+    await closed;
+    const bodies = collect(open());
+    await until(() => bodies.length === 1);
+    expect(bodies).toEqual(["a 1"]);
+  });
+
   it("reads a journal whose last line was cut off", async () => {
     const first = open();
     await first.send("apply", [message("whole")]);

@@ -179,9 +179,14 @@ export function createLocalQueue(options: {
     const { id, queue, message, attempt: attempts } = entry;
     const told = { queue, body: message.body, attempt: attempts };
     const last = attempts >= receivesBeforeDeadLetter;
+    if (failure !== undefined && closed) {
+      // Cut off by the end of this process, which says nothing of the message: the attempt does not count.
+      journal.received(id, attempts - 1);
+      return false;
+    }
     if (failure !== undefined) {
       onFailure({ ...told, error: failure.error, last });
-      if (!last || closed) return false;
+      if (!last) return false;
     }
     try {
       if (failure !== undefined) {
