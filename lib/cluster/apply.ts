@@ -50,6 +50,8 @@ export type ApplyEntry = {
   action: ApplyAction;
   /** The object goes by itself when it is done: a Job with `ttlSecondsAfterFinished` (KS-199). */
   expires?: true;
+  /** Fields that were not sent, as the object's kind has none of these names (KS-077); told when the object is looked at. */
+  dropped?: readonly string[];
 };
 
 export type ApplyResult = {
@@ -182,7 +184,8 @@ function note(run: Run, plan: Planned, probe: Looked["probe"], stored: Kubernete
     plan.reference.kind === "Job" && valueAt(plan.object, "spec", "ttlSecondsAfterFinished") !== undefined
       ? ({ expires: true } as const)
       : {};
-  const add = (action: ApplyAction) => entries.push({ reference: plan.reference, action, ...expires });
+  const dropped = plan.dropped === undefined ? {} : { dropped: plan.dropped };
+  const add = (action: ApplyAction) => entries.push({ reference: plan.reference, action, ...expires, ...dropped });
   if (probe === undefined || probe.verdict === "leaving") return;
   if (probe.verdict === "untouched") {
     add("unchanged");

@@ -42,12 +42,15 @@ function normalise(object: KubernetesObject): KubernetesObject {
   return clean;
 }
 
+/** Quantities, which the API server reads as zero where they are null. */
+const quantityMaps = new Set(["limits", "requests", "hard", "capacity", "overhead"]);
 /** Values that are texts and stay where they are null; elsewhere null means that a field is not set. */
 const textMaps = new Set(["labels", "annotations", "matchLabels", "nodeSelector", "data", "stringData"]);
 
 function withoutNulls(value: unknown, field = ""): unknown {
   if (Array.isArray(value)) return value.map((entry) => withoutNulls(entry));
   if (!isRecord(value)) return value;
+  if (quantityMaps.has(field)) return value;
   const entries = Object.entries(value);
   if (textMaps.has(field)) return Object.fromEntries(entries.map(([key, text]) => [key, text ?? ""]));
   return Object.fromEntries(

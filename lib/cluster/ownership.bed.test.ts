@@ -3,6 +3,7 @@ import {
   annotated,
   beginSet,
   configMap,
+  deployment,
   eventually,
   linesOf,
   referenceOf,
@@ -16,6 +17,8 @@ const managersOf = (object: KubernetesObject) =>
   (object.metadata.managedFields ?? [])
     .map(({ manager, operation }: ManagedFieldsEntry) => `${manager} ${operation}`)
     .sort();
+
+const asRecord = (value: unknown) => (typeof value === "object" && value !== null ? value : {});
 
 describe("ownership", () => {
   it("KS-143: what kubectl applied before is taken over, with its annotation, and what is not wanted goes", async () => {
@@ -136,6 +139,19 @@ describe("ownership", () => {
     const again = await set.apply(objects);
     expect(again.entries.map(({ action }) => action)).toEqual(["unchanged", "unchanged"]);
     expect((await getObject(set.admin, referenceOf(hidden))).data).toEqual({ token: "dA==" });
+  });
+});
+
+describe("misspelt fields", () => {
+  it("KS-077, SN-07: fields that a native kind does not have are left out, and told", async () => {
+    const set = await beginSet();
+    const object = deployment(set.namespace, "a");
+    const misspelt = { ...object, spec: { ...asRecord(object.spec), replcias: 3 } };
+    const result = await set.apply([misspelt]);
+    expect(result.entries).toMatchObject([{ action: "created", dropped: [".spec.replcias"] }]);
+    const again = await set.requestsOf(() => set.apply([misspelt], { record: result.record }));
+    expect(again.result.entries).toMatchObject([{ action: "unchanged" }]);
+    expect(again.sent).toHaveLength(1);
   });
 });
 

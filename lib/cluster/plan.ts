@@ -20,6 +20,8 @@ export type Planned = {
   reference: ObjectReference;
   id: string;
   digest: string | undefined;
+  /** Fields that were taken off, as its kind has none of these names (KS-077). */
+  dropped?: readonly string[];
   /** Whether the API server's scope of its kind has been taken into account. */
   isScoped: boolean;
   /** It was applied before, so that it may be expected to be there. */

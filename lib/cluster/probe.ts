@@ -12,6 +12,7 @@ import type { Planned } from "./plan.ts";
 import { makeRoom, mayRecreate } from "./recreate.ts";
 import { formatRefusal, isImmutable, isWriteConflict } from "./refusal.ts";
 import { formatSubject } from "./subject.ts";
+import { dropUndeclared } from "./undeclared.ts";
 import { textsAt } from "./unstructured.ts";
 
 /** What a look at one object says is to be done. */
@@ -59,7 +60,7 @@ export async function probeObject(probing: Probing, plan: Planned): Promise<Prob
   }
   const read = () => ignoreForbidden(findObject<KubernetesObject>(client, reference, signal));
   const [trial, known] = await Promise.all([
-    tryApply(probing, object),
+    tryApply(probing, plan),
     plan.isExpected ? (plan.live ?? read()) : undefined,
   ]);
   const exists = "error" in trial || trial.object.metadata.resourceVersion !== undefined;
@@ -76,16 +77,23 @@ export async function probeObject(probing: Probing, plan: Planned): Promise<Prob
 
 type Trial = { object: KubernetesObject } | { error: unknown };
 
-async function tryApply(probing: Probing, object: KubernetesObject): Promise<Trial> {
+/** A dry run. Fields that a kind of Kubernetes' own does not have are taken off the plan's object, which is then tried again. */
+async function tryApply(probing: Probing, plan: Planned): Promise<Trial> {
   const { client, options, freshGroups } = probing;
   const { fieldManager, signal } = options;
-  const isFresh = freshGroups.has(groupOf(object.apiVersion));
+  const isFresh = freshGroups.has(groupOf(plan.object.apiVersion));
   const end = Date.now() + servedMilliseconds;
   for (let attempt = 1; ; attempt++) {
     try {
-      return { object: await applyObject(client, object, { fieldManager, force: true, dryRun: true }, signal) };
+      return { object: await applyObject(client, plan.object, { fieldManager, force: true, dryRun: true }, signal) };
     } catch (error) {
       if (signal?.aborted === true) throw error;
+      const mended = plan.dropped === undefined ? dropUndeclared(plan.object, error) : undefined;
+      if (mended !== undefined) {
+        plan.object = mended.object;
+        plan.dropped = mended.dropped;
+        continue;
+      }
       const isRepeatable =
         (isFresh && isNotServed(error) && Date.now() < end) || (attempt < attempts && isWriteConflict(error));
       if (!isRepeatable) return { error };
@@ -101,11 +109,12 @@ function isNotServed(error: unknown): boolean {
 /** KS-148: what cannot be changed may be deleted and made anew, if that was asked for and would succeed. */
 async function recreate(
   probing: Probing,
-  { object, reference }: Planned,
+  plan: Planned,
   live: KubernetesObject | undefined,
   error: unknown,
 ): Promise<Probe> {
   const { client, options } = probing;
+  const { object, reference } = plan;
   if (live === undefined || !isImmutable(error) || !mayRecreate(object, live, options)) {
     throw new Refused(formatRefusal(reference, error), error);
   }
@@ -116,7 +125,7 @@ async function recreate(
     throw new Refused(`${subject} immutable field detected, failed to delete object: ${room.error}`, error);
   }
   if (room.outcome === "leaving") return { verdict: "leaving" };
-  const trial = await tryApply(probing, object);
+  const trial = await tryApply(probing, plan);
   if ("error" in trial) throw new Refused(formatRefusal(reference, trial.error), trial.error);
   return { verdict: "apply", action: "created" };
 }
