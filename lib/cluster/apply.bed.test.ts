@@ -236,6 +236,8 @@ describe("marks", () => {
     const second = await set.apply([ignored, disabled, changed], { record: first.record });
     expect(linesOf(second)[2]).toBe(`ConfigMap/${set.namespace}/once skipped`);
     expect(await set.isUnchanged(second)).toBe(true);
+    const third = await set.apply([ignored, disabled, changed], { record: second.record });
+    expect(linesOf(third)).toEqual(linesOf(second));
     await deleteObject(set.admin, referenceOf(once));
     expect(await set.isUnchanged(second)).toBe(false);
     expect(linesOf(await set.apply([changed], { record: second.record }))).toEqual([
@@ -260,6 +262,8 @@ describe("marks", () => {
     expect(linesOf(frozen)).toEqual([`ConfigMap/${set.namespace}/a skipped`]);
     expect((await getObject(set.admin, referenceOf(object))).data).toEqual({ key: "frozen" });
     expect(await set.isUnchanged(frozen)).toBe(true);
+    const still = await set.apply([configMap(set.namespace, "a", { key: "new" })], { record: frozen.record });
+    expect(linesOf(still)).toEqual(linesOf(frozen));
     await annotate(null);
     expect(await set.isUnchanged(frozen)).toBe(false);
     const thawed = await set.apply([object], { record: frozen.record });

@@ -8,6 +8,7 @@ import { fingerprintOf } from "./fingerprint.ts";
 import type { HealthObservation } from "./health.ts";
 import { formatInventoryId } from "./inventory.ts";
 import { groupByKind } from "./live.ts";
+import { isMarked } from "./object-metadata.ts";
 import { compareForApply, groupOf, stageOf, stages } from "./order.ts";
 import { type Planned, planObjects, scope } from "./plan.ts";
 import { type Probe, probeObject, writeObject } from "./probe.ts";
@@ -135,7 +136,8 @@ async function applyStage(run: Run, planned: Planned[], isAwaited: boolean): Pro
     await scope(client, plan, options);
     // What was stored under a definition may look different after it has changed.
     if (plan.untouched !== undefined && !run.freshGroups.has(groupOf(plan.reference.apiVersion))) {
-      return { verdict: "untouched" as const, live: plan.untouched };
+      const isLeft = isSkippedWhilePresent(run, plan);
+      return { verdict: isLeft ? ("skipped" as const) : ("untouched" as const), live: plan.untouched };
     }
     return probeObject(run, plan);
   });
@@ -162,6 +164,11 @@ async function applyStage(run: Run, planned: Planned[], isAwaited: boolean): Pro
     for (const { plan, probe } of looked) note(run, plan, probe, live.get(plan));
   }
   return isAwaited ? await settleStage(run, looked, live) : [];
+}
+
+/** KS-145, KS-146: what was left as it is, or is wanted only where it is not there, is skipped also when nothing has changed. */
+function isSkippedWhilePresent({ record, options }: Run, { id, object }: Planned): boolean {
+  return record.objects[id]?.skipped === true || isMarked(object, `${options.group}/ssa`, "IfNotPresent");
 }
 
 type Looked = {

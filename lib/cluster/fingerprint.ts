@@ -3,14 +3,17 @@ import type { KubernetesObject, ManagedFieldsEntry, ObjectMeta } from "../api/ob
 import { isRecord } from "./unstructured.ts";
 
 /**
- * Digest of an object as it is wanted. A Secret's is keyed, as a plain digest would let content be guessed from it; without
- * a key it has none.
+ * Digest of an object as it is wanted, and of what else decides how it is applied. A Secret's is keyed, as a plain digest
+ * would let content be guessed from it; without a key it has none.
  */
-export function digestOf(object: KubernetesObject, key: string | undefined): string | undefined {
+export function digestOf(
+  object: KubernetesObject,
+  { digestKey: key, overrideManagers = [] }: { digestKey?: string | undefined; overrideManagers?: readonly string[] },
+): string | undefined {
   const isSecret = object.apiVersion === "v1" && object.kind === "Secret";
   if (isSecret && key === undefined) return undefined;
   const hash = isSecret && key !== undefined ? createHmac("sha256", key) : createHash("sha256");
-  return hash.update(formatCanonical(object)).digest("base64url");
+  return hash.update(formatCanonical([object, overrideManagers])).digest("base64url");
 }
 
 /**

@@ -54,7 +54,10 @@ export type Listing = {
   fieldSelector?: string;
 };
 
-/** Objects a page of a LIST. */
+/**
+ * Objects a page of a LIST of everything. One with a selector is not paged: the API server answers it from its cache,
+ * whereas it reads and decodes all objects of the kind from its store for a page.
+ */
 const pageSize = 500;
 
 /** Reads all objects of a kind, page by page. Throws ApiError and NoKindMatch. */
@@ -90,12 +93,13 @@ async function list<T>(
   const { namespace, labelSelector, fieldSelector } = listing;
   const resource = await resourceOf(client, listing, signal);
   const items: T[] = [];
+  const limit = labelSelector === undefined && fieldSelector === undefined ? pageSize : undefined;
   let proceed: string | undefined;
   do {
     const page: { items?: T[] | null; metadata?: { continue?: string } } = await client.request({
       method: "GET",
       path: pathOf(resource, { namespace, name: "" }),
-      query: { labelSelector, fieldSelector, limit: pageSize, continue: proceed },
+      query: { labelSelector, fieldSelector, limit, continue: proceed },
       accept,
       ...(signal === undefined ? {} : { signal }),
     });

@@ -60,15 +60,11 @@ export async function planObjects(
 }
 
 /** Takes the namespace off an object whose kind has none (KS-135), once its kind is served. */
-export async function scope(
-  client: ClusterClient,
-  plan: Planned,
-  { signal, digestKey }: ApplyOptions,
-): Promise<Planned> {
+export async function scope(client: ClusterClient, plan: Planned, options: ApplyOptions): Promise<Planned> {
   if (plan.isScoped) return plan;
   let isNamespaced: boolean;
   try {
-    isNamespaced = (await resourceOf(client, plan.object, signal)).namespaced;
+    isNamespaced = (await resourceOf(client, plan.object, options.signal)).namespaced;
   } catch {
     // The object's own request meets the same error, and says whose it is.
     return plan;
@@ -79,14 +75,14 @@ export async function scope(
   plan.object = { ...plan.object, metadata };
   plan.reference = referenceTo(plan.object);
   plan.id = formatInventoryId(plan.reference);
-  plan.digest = digestOf(plan.object, digestKey);
+  plan.digest = digestOf(plan.object, options);
   return plan;
 }
 
-function asWritten(object: KubernetesObject, { digestKey }: ApplyOptions): Planned {
+function asWritten(object: KubernetesObject, options: ApplyOptions): Planned {
   const reference = referenceTo(object);
   const id = formatInventoryId(reference);
-  return { object, reference, id, digest: digestOf(object, digestKey), isScoped: false, isExpected: false };
+  return { object, reference, id, digest: digestOf(object, options), isScoped: false, isExpected: false };
 }
 
 /** Objects of one kind that are in the record. */
