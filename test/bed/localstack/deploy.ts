@@ -81,7 +81,8 @@ async function readAssembly(directory: string): Promise<{ stackName: string; ass
     .map(([id, { properties }]) => ({ stackName: properties?.stackName ?? id, assets: `${id}.assets.json` }));
 }
 
-function clientConfig(aws: BedAws) {
+/** How an AWS SDK client reaches LocalStack. */
+export function clientConfig(aws: Pick<BedAws, "endpoint" | "region">) {
   return {
     endpoint: aws.endpoint,
     region: aws.region,
