@@ -3,12 +3,12 @@ import { join, resolve } from "node:path";
 import { parseKubeconfig } from "../cluster/kubeconfig.ts";
 import { startControlPlane } from "../host/control-plane/control-plane.ts";
 import { takeDataDirectory } from "../host/data-directory.ts";
-import { readKubeconfigContext } from "../host/kubeconfig-context.ts";
+import { type KubeconfigReader, openKubeconfigContext } from "../host/kubeconfig-context.ts";
 import type { StartOptions } from "./start-options.ts";
 
 /** The cluster that `sluice start` works for. */
 export type StartedCluster = {
-  kubeconfig: string;
+  kubeconfig: KubeconfigReader;
   /** The host's own directory. */
   directory: string;
   /** Given for the embedded cluster: its administrator's kubeconfig, and where its sample repository is kept. */
@@ -23,10 +23,11 @@ export type StartedCluster = {
 export async function startCluster(options: StartOptions, say: (line: string) => void): Promise<StartedCluster> {
   if (options.cluster === undefined) return startEmbedded(resolve(options.data ?? ".sluice", "embedded"), say);
   const { kubeconfig: path, context } = options.cluster;
-  const kubeconfig = await readKubeconfigContext(resolve(path), context);
+  const kubeconfig = await openKubeconfigContext(resolve(path), context);
+  const { url } = parseKubeconfig(await kubeconfig(), { trusted: true });
   const name = (context ?? "").replace(/[^a-zA-Z0-9.-]/g, "_").slice(0, 100);
   const directory = resolve(options.data ?? join(".sluice", "contexts", name));
-  await claim(directory, parseKubeconfig(kubeconfig, { trusted: true }).url);
+  await claim(directory, url);
   return { kubeconfig, directory, embedded: undefined, stop: async () => undefined };
 }
 
@@ -53,7 +54,7 @@ async function startEmbedded(root: string, say: (line: string) => void): Promise
     const controlPlane = await startControlPlane({ directory: join(root, "control-plane"), log: say });
     say(`The cluster runs at ${controlPlane.url}, after ${((Date.now() - started) / 1000).toFixed(1)} s.`);
     return {
-      kubeconfig: controlPlane.kubeconfig,
+      kubeconfig: async () => controlPlane.kubeconfig,
       directory,
       embedded: { kubeconfigPath: controlPlane.kubeconfigPath, sampleDirectory: join(root, "git") },
       stop: async () => {

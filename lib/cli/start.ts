@@ -100,7 +100,7 @@ async function startAll(
 ) {
   const view = createLiveView(console.step);
   const client = connect(
-    { type: "kubeconfig", kubeconfig: cluster.kubeconfig },
+    { type: "kubeconfig", kubeconfig: await cluster.kubeconfig() },
     { userAgent: "sluice/0.1.0", trusted: true },
   );
   const install = options.install || cluster.embedded !== undefined;

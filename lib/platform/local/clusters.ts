@@ -2,8 +2,11 @@ import { readdir, readFile } from "node:fs/promises";
 import type { ClusterEntry, ClusterRegistry } from "../ports.ts";
 import { isAbsent, storagePath } from "./storage-path.ts";
 
-/** How a cluster is reached: the text of a kubeconfig, and which of its contexts (its current one where none is named). */
-export type NamedCluster = { id: string; kubeconfig: string; context?: string };
+/**
+ * How a cluster is reached: the text of a kubeconfig, or what gives it at each use, and which of its contexts (its current one where
+ * none is named).
+ */
+export type NamedCluster = { id: string; kubeconfig: string | (() => Promise<string>); context?: string };
 
 const suffix = ".kubeconfig";
 
@@ -19,7 +22,7 @@ export function createLocalClusters(directory: string, named: NamedCluster): Clu
       return [...new Set([named.id, ...ids])].sort();
     },
     get: async (id): Promise<ClusterEntry | undefined> => {
-      if (id === named.id) return { type: "kubeconfig", ...named };
+      if (id === named.id) return { ...named, type: "kubeconfig", kubeconfig: await textOf(named) };
       if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,252}$/.test(id)) return undefined;
       try {
         const kubeconfig = await readFile(storagePath(directory, `${id}${suffix}`), "utf8");
@@ -30,6 +33,10 @@ export function createLocalClusters(directory: string, named: NamedCluster): Clu
       }
     },
   };
+}
+
+async function textOf({ kubeconfig }: NamedCluster): Promise<string> {
+  return typeof kubeconfig === "string" ? kubeconfig : kubeconfig();
 }
 
 async function filesIn(directory: string): Promise<string[]> {
