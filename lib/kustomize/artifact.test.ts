@@ -73,6 +73,14 @@ describe("opening an artifact", () => {
     expect((await openArtifact(bomb)).files.get("zeros")?.content.length).toBe(20_000_000);
   });
 
+  it("unpacks the same archive once, and keeps no failure", async () => {
+    const archive = await tarGz([{ name: "same.yaml", content: "same" }]);
+    const [first, second] = await Promise.all([openArtifact(archive), openArtifact(Buffer.from(archive))]);
+    expect(second).toBe(first);
+    await expect(openArtifact(archive, { bytes: 10 })).rejects.toThrow(InvalidArtifact);
+    await expect(openArtifact(archive, { bytes: 10 })).rejects.toThrow(InvalidArtifact);
+  });
+
   it("refuses more entries than the limit", async () => {
     const many = await tarGz(Array.from({ length: 20 }, (_, index) => ({ name: `d${index}/`, type: "directory" })));
     await expect(openArtifact(many, { entries: 10 })).rejects.toThrow(

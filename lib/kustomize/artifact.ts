@@ -1,7 +1,9 @@
-import { buffer } from "node:stream/consumers";
-import { pipeline } from "node:stream/promises";
-import { createGunzip } from "node:zlib";
-import { extract } from "tar-stream";
+import { createHash } from "node:crypto";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { tarEntries } from "./tar-entries.ts";
+
+const inflate = promisify(gunzip);
 
 /**
  * The files of an artifact, in memory. Paths are relative to its root, separated by `/`, without `.`, `..` or a slash at
@@ -38,41 +40,57 @@ export class PathNotFound extends Error {
 
 /**
  * Unpacks an artifact into memory. Symbolic links and everything else that is neither file nor directory are left out
- * (KS-027). Throws InvalidArtifact for a hostile or broken archive.
+ * (KS-027). Throws InvalidArtifact for a hostile or broken archive. What was opened last is kept: a source that many
+ * Kustomizations use is unpacked once.
  */
 export async function openArtifact(tarGz: Uint8Array, limits: Partial<ArtifactLimits> = {}): Promise<OpenArtifact> {
   const allowed = { ...defaults, ...limits };
-  const files = new Map<string, ArtifactFile>();
-  const directories = new Set<string>([""]);
-  const archive = extract();
-  const unpack = pipeline([tarGz], createGunzip(), bounded(allowed.bytes), archive);
-  const read = (async () => {
-    let entries = 0;
-    for await (const entry of archive) {
-      entries += 1;
-      if (entries > allowed.entries)
-        throw new InvalidArtifact(`artifact holds more than the limit of ${allowed.entries} files and directories`);
-      const { name, type, mode } = entry.header;
-      const path = cleanName(name);
-      if (type === "directory") addDirectory(path, files, directories);
-      if (type === "file" || type === "contiguous-file") {
-        addDirectory(parent(path), files, directories);
-        if (directories.has(path)) throw new InvalidArtifact(`artifact holds "${path}" both as a file and a directory`);
-        files.set(path, { content: await buffer(entry), executable: ((mode ?? 0) & 0o111) !== 0 });
-      } else entry.resume();
-    }
-  })();
+  const key = `${createHash("sha256").update(tarGz).digest("hex")} ${allowed.bytes} ${allowed.entries}`;
+  const known = opened.get(key);
+  if (known !== undefined) return known;
+  const opening = open(tarGz, allowed);
+  opened.set(key, opening);
   try {
-    await Promise.all([unpack, read]);
+    const artifact = await opening;
+    forgetOldest(key, sizeOf(artifact));
+    return artifact;
+  } catch (error) {
+    opened.delete(key);
+    throw error;
+  }
+}
+
+const opened = new Map<string, Promise<OpenArtifact>>();
+const openedSizes = new Map<string, number>();
+/** Bytes of opened artifacts that are kept at most; one that is larger than all of it is not kept at all. */
+const openedLimit = 64 * 1024 * 1024;
+
+function forgetOldest(key: string, size: number): void {
+  openedSizes.set(key, size);
+  let total = [...openedSizes.values()].reduce((sum, each) => sum + each, 0);
+  for (const [oldest, bytes] of openedSizes) {
+    if (total <= openedLimit) return;
+    openedSizes.delete(oldest);
+    opened.delete(oldest);
+    total -= bytes;
+  }
+}
+
+function sizeOf(artifact: OpenArtifact): number {
+  let size = 0;
+  // A file costs more than its bytes: its name, its entry, the header in the archive that its content is a view into.
+  for (const { content } of artifact.files.values()) size += content.length + 1024;
+  return size;
+}
+
+async function open(tarGz: Uint8Array, allowed: ArtifactLimits): Promise<OpenArtifact> {
+  try {
+    return readArchive(await unpack(tarGz, allowed.bytes), allowed.entries);
   } catch (error) {
     if (error instanceof InvalidArtifact) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new InvalidArtifact(`artifact is not a tar.gz archive: ${reason}`, { cause: error });
-  } finally {
-    archive.destroy();
-    await Promise.allSettled([unpack, read]);
   }
-  return { files, directories };
 }
 
 /**
@@ -91,16 +109,33 @@ export function selectPath(artifact: OpenArtifact, path: string | undefined): st
   return directory;
 }
 
-/** Passes bytes on until there are more than allowed: what stops a small file that unpacks to a huge one. */
-function bounded(limit: number): (source: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array> {
-  return async function* (source) {
-    let total = 0;
-    for await (const chunk of source) {
-      total += chunk.length;
-      if (total > limit) throw new InvalidArtifact(`artifact is larger than the limit of ${limit} bytes once unpacked`);
-      yield chunk;
-    }
-  };
+async function unpack(tarGz: Uint8Array, limit: number): Promise<Uint8Array> {
+  try {
+    return await inflate(tarGz, { maxOutputLength: limit });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE")
+      throw new InvalidArtifact(`artifact is larger than the limit of ${limit} bytes once unpacked`, { cause: error });
+    throw error;
+  }
+}
+
+function readArchive(archive: Uint8Array, limit: number): OpenArtifact {
+  const files = new Map<string, ArtifactFile>();
+  const directories = new Set<string>([""]);
+  let entries = 0;
+  for (const { name, type, mode, content } of tarEntries(archive)) {
+    entries += 1;
+    if (entries > limit)
+      throw new InvalidArtifact(`artifact holds more than the limit of ${limit} files and directories`);
+    const path = cleanName(name);
+    if (type === "5") addDirectory(path, files, directories);
+    // 7 is a file that was once to be laid out in one piece.
+    if (type !== "0" && type !== "7") continue;
+    addDirectory(parent(path), files, directories);
+    if (directories.has(path)) throw new InvalidArtifact(`artifact holds "${path}" both as a file and a directory`);
+    files.set(path, { content, executable: (mode & 0o111) !== 0 });
+  }
+  return { files, directories };
 }
 
 function cleanName(name: string): string {
