@@ -60,7 +60,7 @@ export function refuseError(packet: Packet): void {
 export function serverError(text: Buffer): GitError {
   const words = text
     .toString("utf8")
-    .replace(/[\p{Cc}\p{Cf}]+/gu, " ")
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
     .trim()
     .slice(0, 500);
   return new GitError("refused", `the server says: ${words}`);

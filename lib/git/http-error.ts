@@ -35,7 +35,7 @@ async function firstLine(answer: IncomingMessage): Promise<string> {
   }
   const line = text.trim().split("\n", 1)[0] ?? "";
   return line
-    .replace(/[\p{Cc}\p{Cf}]+/gu, " ")
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
     .trim()
     .slice(0, 200);
 }

@@ -56,61 +56,57 @@ export async function parsePack(pack: Buffer, limits: PackLimits, signal?: Abort
   const byOffset = new Map<number, Entry>();
   const waitingForId = new Map<string, Waiting[]>();
   const waitingForOffset = new Map<number, Waiting[]>();
+  const keep = keeper(limits.kept);
   let unpacked = 0;
-  let kept = 0;
   let work = 0;
 
   const charge = (size: number): void => {
-    if (size > limits.object)
+    if (size > limits.object) {
       throw new GitError("too-large", `an object of the pack is larger than ${limits.object} bytes`);
+    }
     unpacked += size;
-    if (unpacked > limits.unpacked)
+    if (unpacked > limits.unpacked) {
       throw new GitError("too-large", `the pack unpacks to more than ${limits.unpacked} bytes`);
+    }
     work += size + 4096;
   };
-  const register = (entry: Entry, content: Buffer, at: number): Entry => {
+  /** Deltas whose base is known. A list, not a recursion: chains are long. */
+  const ready: { waiting: Waiting; base: Entry }[] = [];
+  const register = (entry: Entry, content: Buffer, at: number): void => {
     const id = objectId(entry.type, content);
-    if (kept + content.length <= limits.kept) {
-      entry.content = content;
-      kept += content.length;
-    }
+    keep(entry, content);
     byOffset.set(at, entry);
     if (!byId.has(id)) byId.set(id, entry);
-    released.push(...take(waitingForId, id), ...take(waitingForOffset, at));
-    for (const waiting of released.splice(0)) ready.push({ waiting, base: entry });
-    return entry;
+    for (const waiting of [...take(waitingForId, id), ...take(waitingForOffset, at)])
+      ready.push({ waiting, base: entry });
   };
-  const released: Waiting[] = [];
-  const ready: { waiting: Waiting; base: Entry }[] = [];
-  const resolveReady = (): void => {
+  const pause = async (): Promise<void> => {
+    if (work <= workUnit) return;
+    work = 0;
+    await turn();
+    signal?.throwIfAborted();
+  };
+  const resolveReady = async (): Promise<void> => {
     for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
+      await pause();
       const { waiting, base } = next;
+      const { at, ...stored } = waiting;
       const chain = base.chain + 1;
-      if (chain > limits.deltaChain)
+      if (chain > limits.deltaChain) {
         throw new GitError("too-large", `deltas of the pack build on more than ${limits.deltaChain} others`);
-      const delta = inflateAt(pack, waiting.dataStart, end, waiting.dataSize).content;
+      }
+      const delta = inflateAt(pack, stored.dataStart, end, stored.dataSize).content;
       const size = parseDeltaHeader(delta).resultSize;
       charge(size);
-      const entry: Entry = {
-        type: base.type,
-        size,
-        dataStart: waiting.dataStart,
-        dataSize: waiting.dataSize,
-        base,
-        chain,
-        content: undefined,
-      };
-      register(entry, applyDelta(contentOf(pack, base, end), delta), waiting.at);
+      if (base.content === undefined) work += base.size + base.chain * 4096;
+      const entry: Entry = { type: base.type, size, ...stored, base, chain, content: undefined };
+      register(entry, applyDelta(contentOf(pack, base, end), delta), at);
     }
   };
 
   let offset = headerSize;
   for (let index = 0; index < count; index++) {
-    if (work > workUnit) {
-      work = 0;
-      await turn();
-      signal?.throwIfAborted();
-    }
+    await pause();
     const header: PackedHeader = parsePackedHeader(pack, offset, end);
     charge(header.size);
     const { content, next } = inflateAt(pack, header.dataStart, end, header.size);
@@ -128,7 +124,7 @@ export async function parsePack(pack: Buffer, limits: PackLimits, signal?: Abort
         offset,
       );
     }
-    resolveReady();
+    if (ready.length > 0) await resolveReady();
     offset = next;
   }
   if (offset !== end) throw new GitError("corrupt", "the pack goes on after its last object");
@@ -161,6 +157,23 @@ function parsePackHeader(pack: Buffer): number {
 function verifyTrailer(pack: Buffer, end: number): void {
   const sum = createHash("sha1").update(pack.subarray(0, end)).digest();
   if (!sum.equals(pack.subarray(end))) throw new GitError("corrupt", "the pack's checksum is wrong");
+}
+
+/** Keeps the contents that were unpacked last, up to a size in bytes: the next delta is mostly on one of them. */
+function keeper(limit: number): (entry: Entry, content: Buffer) => void {
+  const kept: Entry[] = [];
+  let first = 0;
+  let size = 0;
+  return (entry, content) => {
+    if (content.length > limit) return;
+    entry.content = content;
+    kept.push(entry);
+    for (size += content.length; size > limit; first++) {
+      const oldest = kept[first];
+      size -= oldest?.size ?? 0;
+      if (oldest !== undefined) oldest.content = undefined;
+    }
+  };
 }
 
 /** The id of an object: the SHA-1 of its kind, its size and its content. */

@@ -1,0 +1,304 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { deflateSync } from "node:zlib";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type GitServer, type GitServerOptions, startGitServer } from "../../test/bed/git/git-server.ts";
+import { createCertificateAuthority, issueCertificate } from "../platform/local/certificate.ts";
+import { fetchArchive, type GitSource, resolveRevision } from "./fetch.ts";
+import { formatPackedHeader } from "./packed-object.ts";
+import { formatPacket, textPacket } from "./pkt-line.ts";
+
+let directory: string;
+let count = 0;
+const stops: (() => Promise<void>)[] = [];
+const signal = AbortSignal.timeout(120_000);
+const secret = "c4n4ry-t0ken";
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sluice-transport-"));
+});
+afterEach(async () => {
+  await Promise.all(stops.splice(0).map((stop) => stop()));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function serve(
+  options: Omit<GitServerOptions, "directory"> = {},
+): Promise<{ server: GitServer; url: string; id: string }> {
+  const server = await startGitServer({ directory: join(directory, String(count++)), ...options });
+  stops.push(() => server.stop());
+  const repository = await server.repository("app");
+  return { server, url: repository.url, id: await repository.commit({ "a.txt": "a" }) };
+}
+
+/** A server of our own, which answers what a test makes of it. */
+async function answering(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stops.push(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const main = { branch: "main" };
+const resolve = (source: Omit<GitSource, "reference">) => resolveRevision({ reference: main, ...source }, signal);
+
+async function failure(source: Omit<GitSource, "reference">): Promise<{ code: string; message: string }> {
+  const error: unknown = await resolve(source).then(
+    ({ revision }) => new Error(`resolved ${revision}`),
+    (reason: unknown) => reason,
+  );
+  expect(String(error)).not.toContain(secret);
+  const { code = "none", message } = error as { code?: string; message: string };
+  return { code, message };
+}
+
+describe("credentials", () => {
+  it("GIT-050, GIT-053, GIT-054, SEC-012: user and password, right, wrong and none", async () => {
+    const { server, url, id } = await serve({ basic: { username: "jäne", password: secret } });
+    const right = { username: "jäne", password: secret };
+    expect(await resolve({ url, credentials: right })).toEqual({ revision: `main@sha1:${id}`, commit: id });
+    const wrong = { username: "jäne", password: `${secret}x` };
+    const words = `unable to clone '${url}': authentication required`;
+    for (const source of [{ url, credentials: wrong }, { url }, { url: url.replace("//", `//jane:${secret}@`) }]) {
+      expect(await failure(source)).toMatchObject({
+        code: "authentication-required",
+        message: expect.stringContaining(words),
+      });
+    }
+    // What was learned with the right credentials opens nothing for others, and is not lost to them.
+    server.requests.length = 0;
+    await resolve({ url, credentials: right });
+    expect(server.requests.map(({ method }) => method)).toEqual(["POST"]);
+  });
+
+  it("GIT-051: a bearer token", async () => {
+    const { url, id } = await serve({ bearer: secret });
+    expect((await resolve({ url, credentials: { bearerToken: secret } })).commit).toBe(id);
+    expect((await failure({ url, credentials: { bearerToken: "other" } })).code).toBe("authentication-required");
+  });
+
+  it("SEC-011: credentials that are withdrawn stop working at once, whatever was remembered", async () => {
+    const { server, url } = await serve({ bearer: secret });
+    const source = { url, credentials: { bearerToken: secret } };
+    await resolve(source);
+    server.intercept = (_, response) => {
+      response.writeHead(401, { "content-type": "text/plain" }).end("Bad credentials\nmore");
+      return true;
+    };
+    expect(await failure(source)).toEqual({
+      code: "authentication-required",
+      message: `unable to clone '${url}': authentication required: Bad credentials`,
+    });
+  });
+});
+
+describe("TLS", () => {
+  it("GIT-055, SEC-003, GE-015: a private authority is trusted by the source that names it, and by no other", async () => {
+    const authority = createCertificateAuthority("git");
+    const { url, id } = await serve({ tls: issueCertificate(authority, { names: ["127.0.0.1"] }) });
+    const other = createCertificateAuthority("other");
+    const trusting = { url, tls: { certificateAuthority: authority.certificate } };
+    expect((await resolve(trusting)).commit).toBe(id);
+    for (const source of [{ url }, { url, tls: { certificateAuthority: other.certificate } }]) {
+      expect(await failure(source)).toMatchObject({
+        code: "unreachable",
+        message: expect.stringContaining(
+          "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        ),
+      });
+    }
+    expect((await resolve(trusting)).commit).toBe(id);
+    const names = issueCertificate(authority, { names: ["git.example.test"] });
+    const elsewhere = await serve({ tls: names });
+    expect((await failure({ ...trusting, url: elsewhere.url })).message).toMatch(
+      /x509: certificate is not valid for 127/,
+    );
+    expect((await failure({ url, tls: { certificate: secret, key: secret } })).code).toBe("invalid");
+  });
+});
+
+describe("redirects", () => {
+  const to = (location: string) => (request: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(301, { location: location.replace("$", request.url ?? "") }).end();
+  };
+
+  it("GE-009: the first request is redirected, the others go to the new place at once", async () => {
+    const { server, id } = await serve();
+    const url = await answering(to(`${server.url}/app.git/info/refs?service=git-upload-pack`));
+    expect((await resolve({ url: `${url}/old.git` })).commit).toBe(id);
+    expect(server.requests.map(({ method, path }) => `${method} ${path.split("?")[0]}`)).toEqual([
+      "GET /app.git/info/refs",
+      "POST /app.git/git-upload-pack",
+    ]);
+    server.requests.length = 0;
+    await resolve({ url: `${url}/old.git` });
+    expect(server.requests.map(({ method }) => method)).toEqual(["POST"]);
+  });
+
+  it("GE-009: another host or port is told no credentials, the same is", async () => {
+    const seen: (string | undefined)[] = [];
+    const target = await answering((request, response) => {
+      seen.push(request.headers.authorization);
+      response.writeHead(401).end();
+    });
+    const url = await answering(to(`${target}/app.git/info/refs?service=git-upload-pack`));
+    await failure({ url: `${url}/x.git`, credentials: { bearerToken: secret } });
+    expect(seen).toEqual([undefined]);
+    const { server, url: own, id } = await serve({ bearer: secret });
+    server.intercept = (request, response) => {
+      if (!request.url?.startsWith("/renamed")) return false;
+      to("/app.git/info/refs?service=git-upload-pack")(request, response);
+      return true;
+    };
+    const renamed = own.replace("/app.git", "/renamed.git");
+    expect((await resolve({ url: renamed, credentials: { bearerToken: secret } })).commit).toBe(id);
+  });
+
+  it.each([
+    ["https://example.test/elsewhere", /target "\/elsewhere" does not end with \/info\/refs/],
+    ["file:///app.git/info/refs", /unsupported scheme "file"/],
+    ["$", /stopped after 5 redirects/],
+    ["http://[", /not a URL/],
+  ])("GE-009: a redirect to %s is refused", async (location, words) => {
+    expect((await failure({ url: `${await answering(to(location))}/x.git` })).message).toMatch(words);
+  });
+});
+
+const advertisement = Buffer.concat([
+  formatPacket(textPacket("version 2")),
+  ...["ls-refs=unborn", "fetch=shallow", "object-format=sha1"].map((line) => formatPacket(textPacket(line))),
+  formatPacket({ type: "flush" }),
+]);
+const id = "ab".repeat(20);
+
+/** A server that advertises version 2 and answers every command with these bytes. */
+function advertising(answer: Buffer | ((response: ServerResponse) => void)): Promise<string> {
+  return answering((request, response) => {
+    const kind = request.method === "GET" ? "advertisement" : "result";
+    response.writeHead(200, { "content-type": `application/x-git-upload-pack-${kind}` });
+    if (kind === "advertisement") response.end(advertisement);
+    else if (typeof answer === "function") answer(response);
+    else response.end(answer);
+  });
+}
+
+describe("servers that are none", () => {
+  it("GE-018, GIT-017: pages, unknown repositories, nothing at all", async () => {
+    const page = await answering((_, response) =>
+      response.writeHead(200, { "content-type": "text/html" }).end("<html>"),
+    );
+    expect((await failure({ url: page })).message).toBe(
+      `unable to clone '${page}': the server does not speak Git's smart HTTP protocol (content type text/html); is the URL that of a repository?`,
+    );
+    const { server } = await serve();
+    expect(await failure({ url: `${server.url}/none.git?x=${secret}` })).toEqual({
+      code: "not-found",
+      message: `unable to clone '${server.url}/none.git': repository not found`,
+    });
+    const closed = await answering(() => undefined);
+    await Promise.all(stops.splice(0).map((stop) => stop()));
+    expect((await failure({ url: `${closed}/x.git` })).message).toContain(
+      `Get "${closed}/x.git/info/refs": dial tcp ${closed.slice(7)}: connect: connection refused`,
+    );
+    expect((await failure({ url: "http://no-such-host.invalid/x.git" })).message).toMatch(
+      /lookup no-such-host.invalid/,
+    );
+  });
+
+  it("GE-001: a server of versions 0 and 1 is told apart", async () => {
+    const old = await answering((_, response) => {
+      response.writeHead(200, { "content-type": "application/x-git-upload-pack-advertisement" });
+      const service = formatPacket(textPacket("# service=git-upload-pack"));
+      response.end(
+        Buffer.concat([service, formatPacket({ type: "flush" }), formatPacket(textPacket(`${id} HEAD\0ofs-delta`))]),
+      );
+    });
+    expect((await failure({ url: old })).message).toMatch(/does not speak version 2 of Git's protocol/);
+  });
+
+  it("GE-007: a page to sign in on asks for credentials", async () => {
+    const signIn = await answering((_, response) =>
+      response.writeHead(203, { "content-type": "text/html" }).end("<html>"),
+    );
+    expect((await failure({ url: signIn })).code).toBe("authentication-required");
+  });
+
+  it("GIT-022: a silent server is left when the time is over, and when it says nothing for long", async () => {
+    const silent = await answering(() => undefined);
+    const source = { url: silent, reference: main };
+    await expect(resolveRevision(source, AbortSignal.timeout(200))).rejects.toThrow(
+      `unable to clone '${silent}': context deadline exceeded`,
+    );
+    expect((await failure({ url: silent, limits: { silence: 200 } })).message).toMatch(/silent for 0.2 s/);
+    const stalling = await advertising((response) => response.write(formatPacket(textPacket(`${id} refs/heads/main`))));
+    await expect(resolveRevision({ ...source, url: stalling }, AbortSignal.timeout(200))).rejects.toThrow(/deadline/);
+  });
+
+  it("GE-001: answers beyond their bounds, broken off or senseless are refused", async () => {
+    const line = formatPacket(textPacket(`${id} refs/heads/main`));
+    const flood = await advertising((response) => {
+      const more = (): void => {
+        while (response.write(line.toString().repeat(100)));
+      };
+      response.on("drain", more);
+      more();
+    });
+    expect((await failure({ url: flood, limits: { references: 1000 } })).code).toBe("too-large");
+    expect((await failure({ url: flood, limits: { listing: 100_000 } })).code).toBe("too-large");
+    const cut = await advertising((response) => {
+      response.write(line.subarray(0, 20));
+      setTimeout(() => response.destroy(), 50);
+    });
+    expect((await failure({ url: cut })).code).toBe("unreachable");
+    const early = await advertising(line);
+    expect((await failure({ url: early })).message).toMatch(/ended early/);
+    const senseless = await advertising(formatPacket(textPacket("not an id")));
+    expect((await failure({ url: senseless })).message).toMatch(/cannot be read/);
+    const complaint = await advertising(formatPacket(textPacket(`ERR no \u001b[31m\nway ${"x".repeat(2000)}`)));
+    const { message } = await failure({ url: complaint });
+    expect(message).toMatch(/the server says: no \[31m way x+$/);
+    expect(message.length).toBeLessThan(700);
+  });
+
+  it("GE-011: a pack that is a bomb, and one on no pack's side band", async () => {
+    const fetching = async (packets: Buffer[], limits: GitSource["limits"] = {}): Promise<unknown> => {
+      const url = await advertising(Buffer.concat(packets));
+      return fetchArchive({ url, reference: main, limits }, { revision: "x", commit: id }, signal);
+    };
+    const section = formatPacket(textPacket("packfile"));
+    const flush = formatPacket({ type: "flush" });
+    const band = (channel: number, bytes: Buffer): Buffer =>
+      formatPacket({ type: "data", payload: Buffer.concat([Buffer.of(channel), bytes]) });
+    const head = Buffer.from([...Buffer.from("PACK"), 0, 0, 0, 2, 0, 0, 0, 1]);
+    const zeros = deflateSync(Buffer.alloc(40_000_000));
+    const bomb = (size: number) =>
+      Buffer.concat([head, formatPackedHeader({ type: "blob", size }, 12), zeros, Buffer.alloc(20)]);
+    const sent = (pack: Buffer): Buffer[] => [section, band(2, Buffer.from("progress")), band(1, pack), flush];
+    await expect(fetching(sent(bomb(40_000_000)), { object: 1_000_000 })).rejects.toMatchObject({ code: "too-large" });
+    await expect(fetching(sent(bomb(1000)))).rejects.toMatchObject({ code: "corrupt" });
+    await expect(fetching(sent(bomb(40_000_000)), { pack: 1000 })).rejects.toMatchObject({ code: "too-large" });
+    await expect(fetching([section, band(3, Buffer.from("out of memory")), flush])).rejects.toThrow(
+      /says: out of memory/,
+    );
+    await expect(fetching([section, band(7, head), flush])).rejects.toThrow(/unknown side band 7/);
+    await expect(fetching([section, band(1, head)])).rejects.toThrow(/ended early/);
+    await expect(fetching([section, band(1, Buffer.from("<html>")), flush])).rejects.toThrow(
+      /something else than a pack/,
+    );
+    await expect(fetching([flush])).rejects.toMatchObject({ code: "protocol" });
+  });
+
+  it("GE-001: an idle connection that the server has closed is opened again", async () => {
+    const { server, url } = await serve();
+    await resolve({ url });
+    await new Promise((done) => setTimeout(done, 50));
+    for (let round = 0; round < 3; round++) await resolve({ url });
+    expect(server.requests.map(({ method }) => method)).toEqual(["GET", "POST", "POST", "POST", "POST"]);
+  });
+});
