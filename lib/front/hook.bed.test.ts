@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { uniqueName, uniqueNamespace } from "../../test/bed/bed.ts";
 import { connectTo, installedCluster } from "../../test/bed/installed.ts";
 import { openTestPlatform, type TestPlatform } from "../../test/bed/local-platform.ts";
+import { makePlaceholder } from "../../test/bed/placeholder.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Receiver } from "../api/receiver.ts";
 import type { ClusterClient } from "../cluster/client.ts";
@@ -333,6 +334,36 @@ describe("a request to a path", () => {
     const spec = { type: "generic", resources: [resource("app", { namespace: other })] };
     expect(await call((await makeReceiver(namespace, spec)).status?.webhookPath)).toBe(200);
     expect(await annotationOf(other, "app")).toBeDefined();
+  });
+});
+
+describe("flags", () => {
+  it("RH-005: another namespace can be forbidden", async () => {
+    const [namespace, other, runtimeNamespace] = await Promise.all(["hook", "other", "runtime"].map(uniqueNamespace));
+    if (namespace === undefined || other === undefined || runtimeNamespace === undefined)
+      throw new Error("no namespace");
+    await makePlaceholder(client, runtimeNamespace, ["--no-cross-namespace-refs"]);
+    await Promise.all([
+      makeSecret(namespace, "token", "secret"),
+      makeSource(other, "app"),
+      makeSource(namespace, "app"),
+    ]);
+    const spec = { type: "generic", resources: [resource("app", { namespace: other }), resource("app")] };
+    const path = (await makeReceiver(namespace, spec)).status?.webhookPath ?? "";
+    const receiver = createHookReceiver(test.platform, connections, runtimeNamespace);
+    expect(await receiver.receive({ path, headers: {}, body: Buffer.alloc(0) })).toBe(500);
+    expect(await annotationOf(other, "app")).toBeUndefined();
+    expect(await annotationOf(namespace, "app")).toBeDefined();
+  });
+
+  it("design decision 2: where an in-cluster controller owns Receivers, Sluice knows no path", async () => {
+    const [namespace, runtimeNamespace] = [await uniqueNamespace("hook"), await uniqueNamespace("runtime")];
+    await makePlaceholder(client, runtimeNamespace, [], 1);
+    await Promise.all([makeSecret(namespace, "token", "secret"), makeSource(namespace, "app")]);
+    const path =
+      (await makeReceiver(namespace, { type: "generic", resources: [resource("app")] })).status?.webhookPath ?? "";
+    const receiver = createHookReceiver(test.platform, connections, runtimeNamespace);
+    expect(await receiver.receive({ path, headers: {}, body: Buffer.alloc(0) })).toBe(404);
   });
 });
 
