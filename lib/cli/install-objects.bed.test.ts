@@ -6,7 +6,7 @@ import { connectTo } from "../../test/bed/installed.ts";
 import { installObjects } from "../api/install/install.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { ClusterClient } from "../cluster/client.ts";
-import { applyObject, getObject, patchObject } from "../cluster/objects.ts";
+import { applyObject, getObject, patchObject, referenceTo } from "../cluster/objects.ts";
 import { createSettingsReader } from "../engine/settings.ts";
 import { type ControlPlane, startControlPlane } from "../host/control-plane/control-plane.ts";
 import { applyInstallObjects } from "./install-objects.ts";
@@ -90,7 +90,7 @@ describe("installing", () => {
     });
   });
 
-  it("BS-002, BS-044: what is installed carries Flux's labels, and the definitions say whose they are", async () => {
+  it("BS-002, BS-044, SRC-002: what is installed carries Flux's labels, and the definitions say whose they are", async () => {
     for (const { kind, metadata } of installObjects()) {
       expect(metadata.labels).toMatchObject({
         "app.kubernetes.io/part-of": "flux",
@@ -104,6 +104,37 @@ describe("installing", () => {
     const name = "gitrepositories.source.toolkit.fluxcd.io";
     const { metadata } = await getObject(client, { apiVersion, kind: "CustomResourceDefinition", name });
     expect(metadata.annotations).toMatchObject({ "kustomize.toolkit.fluxcd.io/substitute": "disabled" });
+  });
+
+  it("BS-052, CV-009: Flux's own definition, which has the newest version alone, can take the place of ours, and ours of it", async () => {
+    const ours = installObjects().find(
+      ({ metadata }) => metadata.name === "kustomizations.kustomize.toolkit.fluxcd.io",
+    );
+    if (ours === undefined) throw new Error("there is no definition of Kustomization");
+    const kustomization = {
+      apiVersion: "kustomize.toolkit.fluxcd.io/v1beta2",
+      kind: "Kustomization",
+      metadata: { name: "old", namespace: "default" },
+      spec: { interval: "10m", prune: true, sourceRef: { kind: "GitRepository", name: "a" } },
+    };
+    const created = await applyObject(client, kustomization, { fieldManager: "test" });
+    const { spec } = ours as { spec?: { versions?: { name: string }[] } };
+    const newest = spec?.versions?.filter(({ name }) => name === "v1");
+    const flux = { ...ours, spec: { ...spec, versions: newest } };
+    await applyObject(client, flux, { fieldManager: "flux", force: true });
+    const reference = {
+      ...kustomization.metadata,
+      kind: "Kustomization",
+      apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+    };
+    expect((await getObject(client, reference)).spec).toEqual(created.spec);
+    const path = "/apis/kustomize.toolkit.fluxcd.io/v1beta2/namespaces/default/kustomizations/old";
+    await expect.poll(() => client.request({ method: "GET", path }).catch((error) => error.statusCode)).toBe(404);
+    await install();
+    await expect
+      .poll(async () => (await client.request({ method: "GET", path }).catch(() => undefined))?.spec)
+      .toEqual(created.spec);
+    expect((await getObject(client, referenceTo(ours))).status).toMatchObject({ storedVersions: ["v1"] });
   });
 
   it("BS-042, BS-043: a placeholder has no pod, is available, and names a released image", async () => {

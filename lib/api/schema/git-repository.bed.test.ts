@@ -60,6 +60,12 @@ describe("the schema of a GitRepository", () => {
     expect(created.spec).toMatchObject({ timeout: "60s", verify: { mode: "HEAD" } });
   });
 
+  it("CV-008: v1beta1 is not served", async () => {
+    const path = `/apis/${group}/v1beta1/namespaces/${namespace}/gitrepositories`;
+    const write = client.request({ method: "POST", path, body: repository({}, "v1beta1") });
+    await expect(write).rejects.toMatchObject({ statusCode: 404 });
+  });
+
   it("a service account is for the providers that have one", async () => {
     const message = "serviceAccountName can only be set when provider is 'azure' or 'aws'";
     for (const provider of [{}, { provider: "generic" }, { provider: "github" }])
@@ -67,7 +73,7 @@ describe("the schema of a GitRepository", () => {
     expect(await verdictOn(client, repository({ serviceAccountName: "a", provider: "azure" }))).toBe("accepted");
   });
 
-  it("BS-051: what is written as v1beta2 is read as v1, whole", async () => {
+  it("CV-003, CV-006, BS-051: what is written as v1beta2 is read as v1, whole", async () => {
     const spec = {
       gitImplementation: "libgit2",
       accessFrom: { namespaceSelectors: [{ matchLabels: { team: "a" } }] },
