@@ -30,3 +30,12 @@ export type GitArchive = { tarGz: Uint8Array; digest: string; subject: string };
 export function toldUrl(url: string): string {
   return url.replace(/^([a-z]+:\/\/)[^/@]*@/i, "$1").replace(/[?#].*$/s, "");
 }
+
+/** A revision as it is written today: `main/<commit>` and a bare commit come from Flux before 2.0 (GIT-044). */
+export function currentRevision(revision: string): string {
+  if (revision.includes(":")) return revision;
+  const slash = revision.lastIndexOf("/");
+  const commit = revision.slice(slash + 1);
+  const pointer = slash < 0 ? "" : revision.slice(0, slash);
+  return pointer === "" || pointer === "HEAD" ? `sha1:${commit}` : `${pointer}@sha1:${commit}`;
+}

@@ -1,7 +1,8 @@
 import type { Artifact } from "../api/artifact.ts";
 import type { GitRepository, GitRepositoryStatus } from "../api/git-repository.ts";
 import type { Context, EventRecord, Finalizer, Outcome, Reconciler } from "../engine/reconciler.ts";
-import { fetchArchive, type GitSource, resolveRevision } from "../git/fetch.ts";
+import { fetchArchive, type GitSource, type Resolved, resolveRevision } from "../git/fetch.ts";
+import { currentRevision } from "../git/git-source.ts";
 import { parseGoDuration } from "../text/go-duration.ts";
 import { artifactKey, artifactUrl, collectGarbage, isStored } from "./artifact-storage.ts";
 import { type ConditionEditor, editConditions } from "./condition-editor.ts";
@@ -24,10 +25,11 @@ export const reconcileGitRepository: Reconciler<GitRepository, GitRepositoryStat
   try {
     await checkStorage(pass);
     const source = await readGitSource(object, context);
-    const resolved = await resolve(pass, source);
+    const signal = bounded(object, context);
+    const resolved = await resolveRevision(source, signal);
     const produced = isCurrent(pass, resolved.revision)
       ? observeNoChange(pass, resolved.revision)
-      : await store(pass, source, resolved);
+      : await store(pass, source, resolved, signal);
     succeed(pass, produced?.subject);
     const revision = status.artifact?.revision;
     return {
@@ -112,16 +114,17 @@ async function checkStorage({ object, context, conditions, events, status }: Pas
   context.progress({ ...status, conditions: conditions.list() });
 }
 
-async function resolve(
-  { object, context }: Pass,
-  source: GitSource,
-): Promise<Awaited<ReturnType<typeof resolveRevision>>> {
-  return resolveRevision(source, bounded(object, context));
-}
-
 /** GIT-040, GIT-042: nothing is fetched when neither the revision nor what selects its content has changed. */
 function isCurrent({ object, status }: Pass, revision: string): boolean {
-  return status.artifact?.revision === revision && object.spec.ignore === object.status?.observedIgnore;
+  const { ignore, sparseCheckout = [] } = object.spec;
+  const observed = object.status?.observedSparseCheckout ?? [];
+  return (
+    status.artifact !== undefined &&
+    currentRevision(status.artifact.revision) === revision &&
+    ignore === object.status?.observedIgnore &&
+    sparseCheckout.length === observed.length &&
+    sparseCheckout.every((path, index) => path === observed[index])
+  );
 }
 
 function observeNoChange({ events, conditions }: Pass, revision: string): undefined {
@@ -138,7 +141,8 @@ function observeNoChange({ events, conditions }: Pass, revision: string): undefi
 async function store(
   pass: Pass,
   source: GitSource,
-  resolved: Awaited<ReturnType<typeof resolve>>,
+  resolved: Resolved,
+  signal: AbortSignal,
 ): Promise<{ subject: string }> {
   const { object, context, conditions, status, events } = pass;
   const { revision, commit } = resolved;
@@ -149,7 +153,7 @@ async function store(
     conditions.set("Ready", "Unknown", "Progressing", `building artifact: ${message}`);
     context.progress({ ...status, conditions: conditions.list() });
   }
-  const archive = await fetchArchive(source, resolved, bounded(object, context));
+  const archive = await fetchArchive(source, resolved, signal);
   const key = artifactKey(context.clusterId, object, `${commit}.tar.gz`);
   const path = key.slice(context.clusterId.length + 1);
   try {
@@ -169,6 +173,8 @@ async function store(
   status.artifact = artifact;
   if (object.spec.ignore === undefined) delete status.observedIgnore;
   else status.observedIgnore = object.spec.ignore;
+  if (object.spec.sparseCheckout === undefined) delete status.observedSparseCheckout;
+  else status.observedSparseCheckout = object.spec.sparseCheckout;
   const collected = await collectGarbage(context, object, key);
   if (collected > 0)
     events.push({
@@ -193,9 +199,15 @@ function succeed({ object, conditions, events, status }: Pass, subject: string |
   events.push({
     type: "Normal",
     reason: isNew ? "NewArtifact" : "Succeeded",
-    message: `stored artifact for commit '${subject ?? artifact.revision}'`,
+    message: `stored artifact for commit '${subject === undefined ? artifact.revision : shortened(subject)}'`,
     metadata: { [`${group}/revision`]: artifact.revision, [`${group}/digest`]: artifact.digest },
   });
+}
+
+/** GIT-110: at most 50 characters of a commit's subject. */
+function shortened(subject: string): string {
+  const characters = [...subject];
+  return characters.length > 50 ? `${characters.slice(0, 50).join("")}...` : subject;
 }
 
 /** SRC-015, SRC-016, SRC-025: a failed attempt says so and is retried, a terminal one waits for a change. */
@@ -223,7 +235,7 @@ function settled({ conditions, events, status }: Pass): Outcome<GitRepositorySta
   return { status: { ...status, conditions: conditions.list() }, events };
 }
 
-/** GIT-022: `spec.timeout`, 60 s where it is absent, bounds each Git operation. */
+/** GIT-022: `spec.timeout`, 60 s where it is absent, bounds a listing and the fetch after it as one. */
 function bounded(object: GitRepository, context: Context): AbortSignal {
   return AbortSignal.any([context.signal, AbortSignal.timeout(parseGoDuration(object.spec.timeout ?? "60s"))]);
 }
