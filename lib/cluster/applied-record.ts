@@ -4,7 +4,14 @@ export type AppliedObject = {
   /** Digest of the object as it was applied; absent where none may be kept (Secrets without a digest key). */
   digest?: string;
   /** Absent where the object is not to be looked at: it asks not to be applied. */
-  live?: { uid: string; resourceVersion: string; fingerprint: string };
+  live?: {
+    uid: string;
+    resourceVersion: string;
+    /** Of its metadata: what of it changes when somebody changes the object. */
+    fingerprint: string;
+    /** Digest of all that drift is looked for in; only for kinds whose resourceVersion moves for nothing else. */
+    content?: string;
+  };
   /** The object was left as it is (KS-145, KS-146). */
   skipped?: true;
   /** The object goes by itself when it is done (KS-199). */

@@ -1,10 +1,11 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
-import type { AppliedRecord } from "./applied-record.ts";
+import type { AppliedObject, AppliedRecord } from "./applied-record.ts";
 import type { ClusterClient } from "./client.ts";
 import { concurrently } from "./concurrently.ts";
 import { learnDefinition } from "./discovery.ts";
 import { findDrift, isBelieved } from "./drift.ts";
-import { fingerprintOf } from "./fingerprint.ts";
+import { isOwnAlone } from "./field-managers.ts";
+import { contentDigestOf, fingerprintOf } from "./fingerprint.ts";
 import type { HealthObservation } from "./health.ts";
 import { formatInventoryId } from "./inventory.ts";
 import { groupByKind } from "./live.ts";
@@ -13,6 +14,7 @@ import { compareForApply, groupOf, stageOf, stages } from "./order.ts";
 import { type Planned, planObjects, scope } from "./plan.ts";
 import { type Probe, probeObject, writeObject } from "./probe.ts";
 import { formatStalled, settle } from "./settle.ts";
+import { isQuiet } from "./statusless.ts";
 import { textAt, valueAt } from "./unstructured.ts";
 
 export type { AppliedRecord };
@@ -179,34 +181,39 @@ type Looked = {
 
 /** Adds to the result what became of one object. One that was to be written and was not is left out. */
 function note(run: Run, plan: Planned, probe: Looked["probe"], stored: KubernetesObject | undefined): void {
-  const { record, entries, options } = run;
-  const { apiVersion } = plan.reference;
-  const digest = plan.digest === undefined ? {} : { digest: plan.digest };
-  const liveOf = ({ metadata }: KubernetesObject) => ({
-    uid: metadata.uid ?? "",
-    resourceVersion: metadata.resourceVersion ?? "",
-    fingerprint: fingerprintOf(metadata, options.fieldManager),
-  });
-  const expires =
-    plan.reference.kind === "Job" && valueAt(plan.object, "spec", "ttlSecondsAfterFinished") !== undefined
-      ? ({ expires: true } as const)
-      : {};
-  const dropped = plan.dropped === undefined ? {} : { dropped: plan.dropped };
-  const add = (action: ApplyAction) => entries.push({ reference: plan.reference, action, ...expires, ...dropped });
-  if (probe === undefined || probe.verdict === "leaving") return;
-  if (probe.verdict === "untouched") {
-    add("unchanged");
-  } else if (probe.verdict === "skipped") {
-    const skippedLive = probe.live === undefined ? {} : { live: liveOf(probe.live) };
-    record.objects[plan.id] = { apiVersion, ...digest, ...skippedLive, skipped: true };
-    add("skipped");
-  } else if (probe.verdict === "unchanged") {
-    record.objects[plan.id] = { apiVersion, ...digest, live: liveOf(probe.live) };
-    add("unchanged");
-  } else if (stored !== undefined) {
-    record.objects[plan.id] = { apiVersion, ...digest, live: liveOf(stored) };
-    add(probe.action);
-  }
+  if (probe === undefined || probe.verdict === "leaving" || (probe.verdict === "apply" && stored === undefined)) return;
+  const { reference, object, digest, dropped, recorded } = plan;
+  const doesExpire = reference.kind === "Job" && valueAt(object, "spec", "ttlSecondsAfterFinished") !== undefined;
+  const expires = doesExpire ? { expires: true as const } : {};
+  const { verdict } = probe;
+  const action = verdict === "apply" ? probe.action : verdict === "skipped" ? "skipped" : "unchanged";
+  run.entries.push({ reference, action, ...expires, ...(dropped === undefined ? {} : { dropped }) });
+  if (verdict === "untouched") return;
+  const live = stored ?? ("live" in probe ? probe.live : undefined);
+  const isRecorded = verdict === "unchanged" && probe.isRecorded === true;
+  const known = isRecorded ? recorded : live === undefined ? undefined : describeLive(run, plan, live, verdict);
+  run.record.objects[plan.id] = {
+    apiVersion: reference.apiVersion,
+    ...(digest === undefined ? {} : { digest }),
+    ...(known === undefined ? {} : { live: known }),
+    ...(verdict === "skipped" ? { skipped: true } : {}),
+    ...expires,
+  };
+}
+
+/** What is remembered of a live object. Of one that was skipped the metadata alone may have been read. */
+function describeLive(
+  { options }: Run,
+  { reference }: Planned,
+  live: KubernetesObject,
+  verdict: Probe["verdict"],
+): NonNullable<AppliedObject["live"]> {
+  const { uid = "", resourceVersion = "" } = live.metadata;
+  const { fieldManager } = options;
+  const isEnough = verdict !== "skipped" && isQuiet(reference) && isOwnAlone(live, fieldManager);
+  const content = isEnough ? contentDigestOf(live, options.digestKey) : undefined;
+  const fingerprint = fingerprintOf(live.metadata, fieldManager);
+  return { uid, resourceVersion, fingerprint, ...(content === undefined ? {} : { content }) };
 }
 
 /** Definitions and classes have to be ready before others use them; those that are not are looked at again by the next apply. */

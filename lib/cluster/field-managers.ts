@@ -34,6 +34,13 @@ export function takeOverFields(
   ];
 }
 
+/** Whether nobody but `fieldManager` has written an object, so that there is nothing to take over, whatever is asked for. */
+export function isOwnAlone(live: KubernetesObject, fieldManager: string): boolean {
+  const { managedFields = [] } = live.metadata;
+  const isAlone = managedFields.every(({ manager, operation }) => manager === fieldManager && operation === "Apply");
+  return isAlone && takeOverFields(live, fieldManager, []).length === 0;
+}
+
 function takeOver(
   entries: readonly ManagedFieldsEntry[],
   fieldManager: string,

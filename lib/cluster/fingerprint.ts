@@ -1,6 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import type { KubernetesObject, ManagedFieldsEntry, ObjectMeta } from "../api/object.ts";
-import { isRecord } from "./unstructured.ts";
+import { isRecord, textsAt } from "./unstructured.ts";
 
 /**
  * Digest of an object as it is wanted, and of what else decides how it is applied. A Secret's is keyed, as a plain digest
@@ -8,12 +8,29 @@ import { isRecord } from "./unstructured.ts";
  */
 export function digestOf(
   object: KubernetesObject,
-  { digestKey: key, overrideManagers = [] }: { digestKey?: string | undefined; overrideManagers?: readonly string[] },
+  options: { digestKey?: string | undefined; overrideManagers?: readonly string[] },
 ): string | undefined {
+  return keyedDigest(object, [object, options.overrideManagers ?? []], options.digestKey);
+}
+
+/** What drift is looked for in (KS-141): labels, annotations, and anything outside metadata and status. */
+export function comparable(object: KubernetesObject): unknown {
+  const { metadata: _metadata, status: _status, ...content } = object;
+  const labels = textsAt(object, "metadata", "labels");
+  const annotations = textsAt(object, "metadata", "annotations");
+  return { content, labels, annotations };
+}
+
+/** Digest of what drift is looked for in; of a Secret as `digestOf` does it. */
+export function contentDigestOf(object: KubernetesObject, key: string | undefined): string | undefined {
+  return keyedDigest(object, comparable(object), key);
+}
+
+function keyedDigest(object: KubernetesObject, value: unknown, key: string | undefined): string | undefined {
   const isSecret = object.apiVersion === "v1" && object.kind === "Secret";
   if (isSecret && key === undefined) return undefined;
   const hash = isSecret && key !== undefined ? createHmac("sha256", key) : createHash("sha256");
-  return hash.update(formatCanonical([object, overrideManagers])).digest("base64url");
+  return hash.update(formatCanonical(value)).digest("base64url");
 }
 
 /**

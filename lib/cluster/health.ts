@@ -4,7 +4,7 @@ import { formatInventoryId } from "./inventory.ts";
 import { computeStatus, isUnschedulable } from "./kstatus.ts";
 import { formatSelector, groupByKind, readKind } from "./live.ts";
 import { listObjects } from "./objects.ts";
-import { groupOf } from "./order.ts";
+import { isStatusless } from "./statusless.ts";
 import { textsAt } from "./unstructured.ts";
 
 /** kstatus: where an object is on the way to what its specification asks for (KS-196). */
@@ -18,13 +18,6 @@ export type HealthObservation = {
   /** Why the status is `Unknown`: the error of the read, or of rules that do not fit the object (KS-194). */
   error?: string;
 };
-
-/** Kinds of which existence is all there is to know: their metadata is enough. */
-const statusless = new Set(
-  "ConfigMap Secret ServiceAccount LimitRange PodTemplate apps/ControllerRevision batch/CronJob coordination.k8s.io/Lease networking.k8s.io/NetworkPolicy rbac.authorization.k8s.io/Role rbac.authorization.k8s.io/RoleBinding rbac.authorization.k8s.io/ClusterRole rbac.authorization.k8s.io/ClusterRoleBinding storage.k8s.io/StorageClass".split(
-    " ",
-  ),
-);
 
 /** Reads at a time. */
 const concurrency = 8;
@@ -61,7 +54,7 @@ async function observeGroup(
   references: ObjectReference[],
   signal: AbortSignal | undefined,
 ): Promise<HealthObservation[]> {
-  const content = references.some((reference) => statusless.has(kindOf(reference))) ? "metadata" : "whole";
+  const content = references.some(isStatusless) ? "metadata" : "whole";
   try {
     const live = await readKind(client, references, { content, listFrom, concurrency, signal });
     return await Promise.all(
@@ -85,7 +78,7 @@ async function observe(
   if (object === undefined) return { reference, status: "NotFound", message: "Resource not found" };
   try {
     const computed = computeStatus(object);
-    const hasPods = ["apps/StatefulSet", "apps/ReplicaSet"].includes(kindOf(reference));
+    const hasPods = /^apps\/.* (StatefulSet|ReplicaSet)$/.test(`${reference.apiVersion} ${reference.kind}`);
     if (computed.status !== "InProgress" || !hasPods) return { reference, ...computed };
     const failures = await countFailedPods(client, object, signal);
     return failures === 0
@@ -117,9 +110,4 @@ async function countFailedPods(
 function unknown(reference: ObjectReference, error: unknown): HealthObservation {
   const message = error instanceof Error ? error.message : String(error);
   return { reference, status: "Unknown", message, error: message };
-}
-
-function kindOf({ apiVersion, kind }: ObjectReference): string {
-  const group = groupOf(apiVersion);
-  return group === "" ? kind : `${group}/${kind}`;
 }

@@ -1,5 +1,5 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
-import type { AppliedRecord } from "./applied-record.ts";
+import type { AppliedObject, AppliedRecord } from "./applied-record.ts";
 import type { ApplyOptions } from "./apply.ts";
 import type { ClusterClient } from "./client.ts";
 import { concurrently } from "./concurrently.ts";
@@ -24,8 +24,8 @@ export type Planned = {
   dropped?: readonly string[];
   /** Whether the API server's scope of its kind has been taken into account. */
   isScoped: boolean;
-  /** It was applied before, so that it may be expected to be there. */
-  isExpected: boolean;
+  /** How it was when it was applied before, so that it may be expected to be there. */
+  recorded?: NonNullable<AppliedObject["live"]>;
   /** The live object, where it has been read whole. */
   live?: KubernetesObject;
   /** Its metadata, where nothing has changed on either side since it was applied: there is nothing to do. */
@@ -50,11 +50,12 @@ export async function planObjects(
     // A kind that comes with this set may not be served yet, and asking would be in vain.
     const plan = asWritten(prepared, options);
     if (!isDefinedHere || record !== undefined) await scope(client, plan, options);
-    plan.isExpected = record?.objects[plan.id]?.live !== undefined;
+    const recorded = record?.objects[plan.id]?.live;
+    if (recorded !== undefined) plan.recorded = recorded;
     planned.push(plan);
   }
   if (record === undefined) return planned;
-  const kinds = groupByKind(planned.filter(({ isExpected }) => isExpected));
+  const kinds = groupByKind(planned.filter(({ recorded }) => recorded !== undefined));
   await concurrently(kinds, options.concurrency ?? 4, (kind) => compareKind(client, kind, record, options));
   return planned;
 }
@@ -82,7 +83,7 @@ export async function scope(client: ClusterClient, plan: Planned, options: Apply
 function asWritten(object: KubernetesObject, options: ApplyOptions): Planned {
   const reference = referenceTo(object);
   const id = formatInventoryId(reference);
-  return { object, reference, id, digest: digestOf(object, options), isScoped: false, isExpected: false };
+  return { object, reference, id, digest: digestOf(object, options), isScoped: false };
 }
 
 /** Objects of one kind that are in the record. */
@@ -94,9 +95,9 @@ async function compareKind(
 ): Promise<void> {
   const isSame = ({ id, digest }: Planned) => digest !== undefined && record.objects[id]?.digest === digest;
   const same = kind.filter(isSame);
-  const changed = kind.length - same.length;
-  // Whole objects spare each changed one its own read; worth it where there are few objects, or few others.
-  const isWhole = changed > 0 && (kind.length <= 4 || changed * 3 >= kind.length);
+  const changed = kind.filter((plan) => !isSame(plan) && plan.recorded?.content === undefined).length;
+  // Whole objects spare each changed one its own read; worth it where there are few others.
+  const isWhole = changed > 1 && (kind.length <= 4 || changed * 3 >= kind.length);
   const asked = isWhole ? kind : same;
   const references = asked.map(({ reference }) => reference);
   const content = isWhole ? "whole" : "metadata";

@@ -5,6 +5,7 @@ import { ApiError } from "./api-error.ts";
 import type { ApplyOptions } from "./apply.ts";
 import type { ClusterClient } from "./client.ts";
 import { takeOverFields } from "./field-managers.ts";
+import { comparable, contentDigestOf } from "./fingerprint.ts";
 import { isFrozen, isMarked } from "./object-metadata.ts";
 import { applyObject, findMetadata, findObject, patchObject } from "./objects.ts";
 import { groupOf } from "./order.ts";
@@ -13,13 +14,13 @@ import { makeRoom, mayRecreate } from "./recreate.ts";
 import { formatRefusal, isImmutable, isWriteConflict } from "./refusal.ts";
 import { formatSubject } from "./subject.ts";
 import { dropUndeclared } from "./undeclared.ts";
-import { textsAt } from "./unstructured.ts";
 
 /** What a look at one object says is to be done. */
 export type Probe =
   /** Nothing, as it asks; `live` where it is there. */
   | { verdict: "skipped"; live?: KubernetesObject }
-  | { verdict: "unchanged"; live: KubernetesObject }
+  /** Where it `isRecorded`, `live` is what a dry run made of it, and the record tells how it is. */
+  | { verdict: "unchanged"; live: KubernetesObject; isRecorded?: true }
   | { verdict: "apply"; action: "created" | "configured" }
   /** It is being deleted to be made anew, and is not gone yet. */
   | { verdict: "leaving" };
@@ -59,10 +60,14 @@ export async function probeObject(probing: Probing, plan: Planned): Promise<Prob
     if (present !== undefined) return { verdict: "skipped", live: present };
   }
   const read = () => ignoreForbidden(findObject<KubernetesObject>(client, reference, signal));
-  const [trial, known] = await Promise.all([
-    tryApply(probing, plan),
-    plan.isExpected ? (plan.live ?? read()) : undefined,
-  ]);
+  const { recorded } = plan;
+  const isReadAnyway = recorded !== undefined && recorded.content === undefined;
+  const [trial, known] = await Promise.all([tryApply(probing, plan), plan.live ?? (isReadAnyway ? read() : undefined)]);
+  if (!("error" in trial) && isAsRecorded(recorded, trial.object)) {
+    const isDrifted = contentDigestOf(trial.object, options.digestKey) !== recorded?.content;
+    if (isDrifted) return { verdict: "apply", action: "configured" };
+    return { verdict: "unchanged", live: trial.object, isRecorded: true };
+  }
   const exists = "error" in trial || trial.object.metadata.resourceVersion !== undefined;
   const live = known ?? (exists ? await ignoreErrors(read()) : undefined);
   if (live !== undefined && isFrozen(live, group)) return { verdict: "skipped", live };
@@ -151,16 +156,18 @@ async function takeOver(
   return true;
 }
 
-/** KS-141: labels, annotations, or anything outside metadata and status. */
-function hasDrifted(live: KubernetesObject, wanted: KubernetesObject): boolean {
-  return !isDeepStrictEqual(comparable(live), comparable(wanted));
+/**
+ * Whether the live object, of which a dry run tells the resourceVersion, is the one that was recorded, so that it need not be
+ * read: nobody has touched it since, and what it holds is known by its digest.
+ */
+function isAsRecorded(recorded: Planned["recorded"], tried: KubernetesObject): boolean {
+  const { uid, resourceVersion } = tried.metadata;
+  return recorded?.content !== undefined && recorded.uid === uid && recorded.resourceVersion === resourceVersion;
 }
 
-function comparable(object: KubernetesObject): unknown {
-  const { metadata: _metadata, status: _status, ...content } = object;
-  const labels = textsAt(object, "metadata", "labels");
-  const annotations = textsAt(object, "metadata", "annotations");
-  return { content, labels, annotations };
+/** KS-141. */
+function hasDrifted(live: KubernetesObject, wanted: KubernetesObject): boolean {
+  return !isDeepStrictEqual(comparable(live), comparable(wanted));
 }
 
 /** Who may apply an object but not read it does as if it were not there. */
