@@ -1,4 +1,5 @@
 import type { GitRepository } from "../api/git-repository.ts";
+import type { FailureReason } from "../api/reason.ts";
 import type { Context } from "../engine/reconciler.ts";
 import { GitError } from "../git/git-error.ts";
 import { type GitSource, toldUrl } from "../git/git-source.ts";
@@ -6,12 +7,12 @@ import { type GitSource, toldUrl } from "../git/git-source.ts";
 /** Why a pass ends: the condition that says so, with Flux's reason and message. A terminal one waits for a change of the object (SRC-016). */
 export class SourceFailure extends Error {
   readonly condition: "FetchFailed" | "StorageOperationFailed";
-  readonly reason: string;
+  readonly reason: FailureReason;
   readonly terminal: boolean;
 
   constructor(
     condition: "FetchFailed" | "StorageOperationFailed",
-    reason: string,
+    reason: FailureReason,
     message: string,
     options: { terminal?: boolean; cause?: unknown } = {},
   ) {
@@ -42,7 +43,10 @@ export function gitFailure(error: unknown, signal: AbortSignal): SourceFailure {
  * What the object asks for, with what its Secret holds. The Secret is read at each pass (SEC-011). Throws SourceFailure: terminal
  * for a URL that cannot be parsed (GIT-002) and for fields that this release does not have.
  */
-export async function readGitSource(object: GitRepository, context: Context): Promise<GitSource> {
+export async function readGitSource(
+  object: GitRepository,
+  context: Pick<Context, "cluster" | "signal">,
+): Promise<GitSource> {
   const { spec } = object;
   const url = parseUrl(spec.url);
   refuseUnsupported(object, url);
@@ -104,7 +108,7 @@ function refuseUnsupported({ spec }: GitRepository, url: URL): void {
 type SecretData = ReadonlyMap<string, string>;
 
 /** GIT-061, GIT-065: the Secret's values as text. Without a reference there are none. */
-async function readSecret(object: GitRepository, context: Context): Promise<SecretData> {
+async function readSecret(object: GitRepository, context: Pick<Context, "cluster" | "signal">): Promise<SecretData> {
   const name = object.spec.secretRef?.name;
   if (name === undefined) return new Map();
   const namespace = object.metadata.namespace ?? "";

@@ -1,11 +1,12 @@
 import type { ObjectReference } from "../../api/object.ts";
+import type { FailureReason } from "../../api/reason.ts";
 
 /**
  * Ends a pass of a Kustomization before it has succeeded: what Ready says, what is told, and when to look again.
  * The step that finds the reason throws it; the reconciler turns it into conditions and events in one place.
  */
 export class Halt extends Error {
-  readonly reason: string;
+  readonly reason: FailureReason;
   /** An event with another text than the condition's, or none. */
   readonly event: { type: "Normal" | "Warning"; message: string } | undefined;
   /** A terminal halt is not retried until the spec changes or a pass is requested (KS-013). */
@@ -15,7 +16,7 @@ export class Halt extends Error {
   readonly started: boolean;
 
   constructor(halt: {
-    reason: string;
+    reason: FailureReason;
     message: string;
     event?: { type: "Normal" | "Warning"; message: string };
     retry: "terminal" | "interval" | "dependency";
@@ -34,6 +35,6 @@ export class Halt extends Error {
 }
 
 /** A failure after progress had started: a Warning with the same text, and a retry at `retryInterval` (KS-011, KS-232). */
-export function failure(reason: string, message: string, cause?: unknown): Halt {
+export function failure(reason: FailureReason, message: string, cause?: unknown): Halt {
   return new Halt({ reason, message, event: { type: "Warning", message }, retry: "interval", started: true, cause });
 }
