@@ -60,7 +60,7 @@ async function plant(tree: string, files: Record<string, string>): Promise<strin
 
 describe("the house", () => {
   it("has no finding of the linter, and is formatted", async () => {
-    const { code, output } = await run(program("biome"), ["ci", "--reporter=summary"]);
+    const { code, output } = await run(program("biome"), ["ci", "--colors=off", "--reporter=summary"]);
     expect(code, output).toBe(0);
   });
 
