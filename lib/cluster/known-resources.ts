@@ -35,6 +35,11 @@ export function knownResource(apiVersion: string, kind: string): Resource | unde
   return known.get(`${apiVersion} ${kind}`);
 }
 
+/** All kinds that are known without asking. */
+export function knownResources(): Resource[] {
+  return [...known.values()];
+}
+
 function pluralOf(kind: string): string {
   const singular = kind.toLowerCase();
   if (singular === "endpoints") return singular;

@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { eksToken } from "./eks-token.ts";
+
+const credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" };
+const now = new Date("2026-01-02T03:04:05Z");
+
+const urlOf = (token: string) => new URL(Buffer.from(token.replace("k8s-aws-v1.", ""), "base64url").toString("utf8"));
+
+describe("eksToken", () => {
+  it("KS-214: is a presigned GetCallerIdentity that names the cluster in a signed header", async () => {
+    const token = await eksToken("prod", "eu-central-1", credentials, now);
+    expect(token).toMatch(/^k8s-aws-v1\.[A-Za-z0-9_-]+$/);
+    const url = urlOf(token);
+    expect(url.host).toBe("sts.eu-central-1.amazonaws.com");
+    expect(Object.fromEntries(url.searchParams)).toMatchObject({
+      Action: "GetCallerIdentity",
+      Version: "2011-06-15",
+      "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+      "X-Amz-Credential": "AKIDEXAMPLE/20260102/eu-central-1/sts/aws4_request",
+      "X-Amz-Date": "20260102T030405Z",
+      "X-Amz-Expires": "60",
+      "X-Amz-SignedHeaders": "host;x-k8s-aws-id",
+    });
+    expect(url.searchParams.get("X-Amz-Signature")).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it("KS-214: another cluster, and a session, are signed otherwise", async () => {
+    const signature = async (cluster: string, more = {}) =>
+      urlOf(await eksToken(cluster, "eu-central-1", { ...credentials, ...more }, now)).searchParams;
+    const first = await signature("prod");
+    expect((await signature("test")).get("X-Amz-Signature")).not.toBe(first.get("X-Amz-Signature"));
+    expect((await signature("prod", { sessionToken: "s+/=" })).get("X-Amz-Security-Token")).toBe("s+/=");
+  });
+});
