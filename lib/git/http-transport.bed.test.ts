@@ -1,0 +1,192 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type GitServer, type GitServerOptions, startGitServer } from "../../test/bed/git/git-server.ts";
+import { createCertificateAuthority, issueCertificate } from "../platform/local/certificate.ts";
+import { type GitSource, resolveRevision } from "./fetch.ts";
+
+let directory: string;
+let count = 0;
+const stops: (() => Promise<void>)[] = [];
+const signal = AbortSignal.timeout(120_000);
+const secret = "c4n4ry-t0ken";
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sluice-transport-"));
+});
+afterEach(async () => {
+  await Promise.all(stops.splice(0).map((stop) => stop()));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function serve(
+  options: Omit<GitServerOptions, "directory"> = {},
+): Promise<{ server: GitServer; url: string; id: string }> {
+  const server = await startGitServer({ directory: join(directory, String(count++)), ...options });
+  stops.push(() => server.stop());
+  const repository = await server.repository("app");
+  return { server, url: repository.url, id: await repository.commit({ "a.txt": "a" }) };
+}
+
+/** A server of our own, which answers what a test makes of it. */
+async function answering(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stops.push(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const main = { branch: "main" };
+const resolve = (source: Omit<GitSource, "reference">) => resolveRevision({ reference: main, ...source }, signal);
+
+async function failure(source: Omit<GitSource, "reference">): Promise<{ code: string; message: string }> {
+  const error: unknown = await resolve(source).then(
+    ({ revision }) => new Error(`resolved ${revision}`),
+    (reason: unknown) => reason,
+  );
+  expect(String(error)).not.toContain(secret);
+  const { code = "none", message } = error as { code?: string; message: string };
+  return { code, message };
+}
+
+describe("credentials", () => {
+  it("GIT-050, GIT-053, GIT-054, SEC-012: user and password, right, wrong and none", async () => {
+    const { server, url, id } = await serve({ basic: { username: "jäne", password: secret } });
+    const right = { username: "jäne", password: secret };
+    expect(await resolve({ url, credentials: right })).toEqual({ revision: `main@sha1:${id}`, commit: id });
+    const wrong = { username: "jäne", password: `${secret}x` };
+    const words = `unable to clone '${url}': authentication required`;
+    for (const source of [{ url, credentials: wrong }, { url }, { url: url.replace("//", `//jane:${secret}@`) }]) {
+      expect(await failure(source)).toMatchObject({
+        code: "authentication-required",
+        message: expect.stringContaining(words),
+      });
+    }
+    // What was learned with the right credentials opens nothing for others, and is not lost to them.
+    server.requests.length = 0;
+    await resolve({ url, credentials: right });
+    expect(server.requests.map(({ method }) => method)).toEqual(["POST"]);
+  });
+
+  it("GIT-051: a bearer token", async () => {
+    const { url, id } = await serve({ bearer: secret });
+    expect((await resolve({ url, credentials: { bearerToken: secret } })).commit).toBe(id);
+    expect((await failure({ url, credentials: { bearerToken: "other" } })).code).toBe("authentication-required");
+  });
+
+  it("SEC-011: credentials that are withdrawn stop working at once, whatever was remembered", async () => {
+    const { server, url } = await serve({ bearer: secret });
+    const source = { url, credentials: { bearerToken: secret } };
+    await resolve(source);
+    server.intercept = (_, response) => {
+      response.writeHead(401, { "content-type": "text/plain" }).end("Bad credentials\nmore");
+      return true;
+    };
+    expect(await failure(source)).toEqual({
+      code: "authentication-required",
+      message: `unable to clone '${url}': authentication required: Bad credentials`,
+    });
+  });
+});
+
+describe("TLS", () => {
+  it("GIT-055, SEC-003, GE-015: a private authority is trusted by the source that names it, and by no other", async () => {
+    const authority = createCertificateAuthority("git");
+    const { url, id } = await serve({ tls: issueCertificate(authority, { names: ["127.0.0.1"] }) });
+    const other = createCertificateAuthority("other");
+    const trusting = { url, tls: { certificateAuthority: authority.certificate } };
+    expect((await resolve(trusting)).commit).toBe(id);
+    for (const source of [{ url }, { url, tls: { certificateAuthority: other.certificate } }]) {
+      expect(await failure(source)).toMatchObject({
+        code: "unreachable",
+        message: expect.stringContaining(
+          "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        ),
+      });
+    }
+    expect((await resolve(trusting)).commit).toBe(id);
+    const names = issueCertificate(authority, { names: ["git.example.test"] });
+    const elsewhere = await serve({ tls: names });
+    expect((await failure({ ...trusting, url: elsewhere.url })).message).toMatch(
+      /x509: certificate is not valid for 127/,
+    );
+    expect((await failure({ url, tls: { certificate: secret, key: secret } })).code).toBe("invalid");
+  });
+});
+
+describe("client certificates", () => {
+  it("GIT-055: are shown to the server that asks for them, and not by other sources", async () => {
+    const authority = createCertificateAuthority("mutual");
+    const server = issueCertificate(authority, { names: ["127.0.0.1"] });
+    const client = issueCertificate(authority, { names: ["jane"] });
+    const listener = createTlsServer(
+      { cert: server.certificate, key: server.key, ca: authority.certificate, requestCert: true },
+      (_, response) => response.writeHead(401).end(),
+    );
+    await new Promise<void>((done) => listener.listen(0, "127.0.0.1", done));
+    stops.push(async () => {
+      listener.closeAllConnections();
+      listener.close();
+    });
+    const url = `https://127.0.0.1:${(listener.address() as AddressInfo).port}`;
+    const certificateAuthority = authority.certificate;
+    const shown = { url, tls: { certificateAuthority, certificate: client.certificate, key: client.key } };
+    expect((await failure(shown)).code).toBe("authentication-required");
+    expect((await failure({ url, tls: { certificateAuthority } })).code).toBe("unreachable");
+    expect((await failure(shown)).code).toBe("authentication-required");
+  });
+});
+
+describe("redirects", () => {
+  const to = (location: string) => (request: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(301, { location: location.replace("$", request.url ?? "") }).end();
+  };
+
+  it("GE-009: the first request is redirected, the others go to the new place at once", async () => {
+    const { server, id } = await serve();
+    const url = await answering(to(`${server.url}/app.git/info/refs?service=git-upload-pack`));
+    expect((await resolve({ url: `${url}/old.git` })).commit).toBe(id);
+    expect(server.requests.map(({ method, path }) => `${method} ${path.split("?")[0]}`)).toEqual([
+      "GET /app.git/info/refs",
+      "POST /app.git/git-upload-pack",
+    ]);
+    server.requests.length = 0;
+    await resolve({ url: `${url}/old.git` });
+    expect(server.requests.map(({ method }) => method)).toEqual(["POST"]);
+  });
+
+  it("GE-009: another host or port is told no credentials, the same is", async () => {
+    const seen: (string | undefined)[] = [];
+    const target = await answering((request, response) => {
+      seen.push(request.headers.authorization);
+      response.writeHead(401).end();
+    });
+    const url = await answering(to(`${target}/app.git/info/refs?service=git-upload-pack`));
+    await failure({ url: `${url}/x.git`, credentials: { bearerToken: secret } });
+    expect(seen).toEqual([undefined]);
+    const { server, url: own, id } = await serve({ bearer: secret });
+    server.intercept = (request, response) => {
+      if (!request.url?.startsWith("/renamed")) return false;
+      to("/app.git/info/refs?service=git-upload-pack")(request, response);
+      return true;
+    };
+    const renamed = own.replace("/app.git", "/renamed.git");
+    expect((await resolve({ url: renamed, credentials: { bearerToken: secret } })).commit).toBe(id);
+  });
+
+  it.each([
+    ["https://example.test/elsewhere", /target "\/elsewhere" does not end with \/info\/refs/],
+    ["file:///app.git/info/refs", /unsupported scheme "file"/],
+    ["$", /stopped after 5 redirects/],
+    ["http://[", /not a URL/],
+  ])("GE-009: a redirect to %s is refused", async (location, words) => {
+    expect((await failure({ url: `${await answering(to(location))}/x.git` })).message).toMatch(words);
+  });
+});

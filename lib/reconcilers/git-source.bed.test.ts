@@ -1,0 +1,162 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { bedCluster, uniqueNamespace } from "../../test/bed/bed.ts";
+import type { GitRepository, GitRepositorySpec } from "../api/git-repository.ts";
+import type { ClusterClient } from "../cluster/client.ts";
+import { connect } from "../cluster/connect.ts";
+import { GitError } from "../git/git-error.ts";
+import type { GitSource } from "../git/git-source.ts";
+import { createCertificateAuthority, issueCertificate } from "../platform/local/certificate.ts";
+import { gitFailure, readGitSource, SourceFailure } from "./git-source.ts";
+
+let cluster: ClusterClient;
+let namespace: string;
+const signal = AbortSignal.timeout(300_000);
+const canary = "c4n4ry";
+
+beforeAll(async () => {
+  const { kubeconfig } = await bedCluster();
+  cluster = connect({ type: "kubeconfig", kubeconfig }, { userAgent: "test", trusted: true });
+  namespace = await uniqueNamespace("git-source");
+});
+
+let secrets = 0;
+async function secretOf(stringData: Record<string, string>): Promise<{ secretRef: { name: string } }> {
+  const name = `secret-${secrets++}`;
+  const body = { apiVersion: "v1", kind: "Secret", metadata: { name }, stringData };
+  await cluster.request({ method: "POST", path: `/api/v1/namespaces/${namespace}/secrets`, body });
+  return { secretRef: { name } };
+}
+
+function read(spec: Partial<GitRepositorySpec>, status?: GitRepository["status"]): Promise<GitSource> {
+  const object: GitRepository = {
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    kind: "GitRepository",
+    metadata: { name: "app", namespace },
+    spec: { url: "https://git.test/app.git", interval: "1m", ...spec },
+    ...(status === undefined ? {} : { status }),
+  };
+  return readGitSource(object, { cluster, signal });
+}
+
+async function failureOf(spec: Partial<GitRepositorySpec>): Promise<SourceFailure> {
+  const error: unknown = await read(spec).catch((reason: unknown) => reason);
+  expect(String(error)).not.toContain(canary);
+  if (error instanceof SourceFailure) return error;
+  throw new Error(`no SourceFailure: ${String(error)}`);
+}
+
+describe("what a GitRepository asks for", () => {
+  it("GIT-003, GIT-053, IGN-009: without anything but a URL, nothing is made up", async () => {
+    expect(await read({})).toEqual({ url: "https://git.test/app.git", reference: {} });
+    const asked = await read({ ref: { tag: "v1" }, ignore: "", sparseCheckout: ["app"] });
+    expect(asked).toMatchObject({ reference: { tag: "v1" }, ignore: "", sparseCheckout: ["app"] });
+  });
+
+  it("GIT-050 to GIT-052: user and password, a bearer token, and what the URL says", async () => {
+    const basic = await secretOf({ username: "jane", password: canary });
+    expect((await read(basic)).credentials).toEqual({ username: "jane", password: canary });
+    const bearer = await secretOf({ bearerToken: canary, username: "jane", password: "x" });
+    expect((await read(bearer)).credentials).toEqual({ bearerToken: canary });
+    const url = `https://joe:${encodeURIComponent("p@:/")}@git.test/app.git`;
+    expect((await read({ url })).credentials).toEqual({ username: "joe", password: "p@:/" });
+    const password = await secretOf({ password: canary });
+    expect((await read({ url, ...password })).credentials).toEqual({ username: "joe", password: canary });
+    expect(await failureOf({ url, ...bearer })).toMatchObject({
+      reason: "GitOperationFailed",
+      message: expect.stringContaining("basic auth and bearer token cannot be set at the same time"),
+    });
+    expect(await failureOf(password)).toMatchObject({
+      ...{ condition: "FetchFailed", reason: "AuthenticationFailed", terminal: false },
+      message:
+        "failed to configure authentication options: invalid 'https' auth option: 'password' requires 'username' to be set",
+    });
+  });
+
+  it("GIT-055, SEC-001, SEC-002: certificates under the standard and the old key", async () => {
+    const authority = createCertificateAuthority("one");
+    const { certificate, key } = issueCertificate(authority, { names: ["jane"] });
+    const both = await secretOf({
+      "ca.crt": authority.certificate,
+      caFile: "wrong",
+      "tls.crt": certificate,
+      "tls.key": key,
+    });
+    expect((await read(both)).tls).toEqual({ certificateAuthority: authority.certificate, certificate, key });
+    const old = await secretOf({ caFile: authority.certificate });
+    expect((await read(old)).tls).toEqual({ certificateAuthority: authority.certificate });
+    const half = await secretOf({ "tls.crt": certificate });
+    expect(await failureOf(half)).toMatchObject({ reason: "AuthenticationFailed", terminal: false });
+  });
+
+  it("GIT-061, SRC-033: a missing Secret is named, and waited for", async () => {
+    const told = `'${namespace}/none'`;
+    expect(await failureOf({ secretRef: { name: "none" } })).toMatchObject({
+      ...{ condition: "FetchFailed", reason: "AuthenticationFailed", terminal: false },
+      message: `failed to get secret ${told}: failed to get secret ${told}: secrets "none" not found`,
+    });
+  });
+
+  it("GIT-064, GIT-065: a GitHub App's data and its provider belong together", async () => {
+    const app = await secretOf({ githubAppID: "1", githubAppPrivateKey: canary });
+    expect(await failureOf(app)).toMatchObject({
+      ...{ reason: "InvalidProviderConfiguration", terminal: false },
+      message: `secretRef '${namespace}/${app.secretRef.name}' has github app data but provider is not set to github`,
+    });
+    expect(await failureOf({ provider: "github" })).toMatchObject({
+      ...{ reason: "InvalidProviderConfiguration", terminal: true },
+      message: "secretRef with github app data must be specified when provider is set to github",
+    });
+  });
+
+  it.each([
+    [`https://jane:${canary}@[::1`, "https://[::1", "missing ']' in host"],
+    ["https://git.test:port/x", "https://git.test:port/x", 'invalid port ":port" after host'],
+  ])("GIT-002, SEC-012: the URL of %#. is none", async (url, told, words) => {
+    expect(await failureOf({ url })).toMatchObject({
+      ...{ condition: "FetchFailed", reason: "URLInvalid", terminal: true },
+      message: `failed to parse url '${told}': parse "${told}": ${words}`,
+    });
+  });
+
+  it.each<[string, Partial<GitRepositorySpec>]>([
+    ["ssh", { url: "ssh://git@git.test/app.git" }],
+    ["spec.provider 'aws'", { provider: "aws" }],
+    ["spec.serviceAccountName", { provider: "aws", serviceAccountName: "x" }],
+    ["spec.proxySecretRef", { proxySecretRef: { name: "x" } }],
+    ["spec.verify", { verify: { secretRef: { name: "x" } } }],
+    ["spec.include", { include: [{ repository: { name: "x" } }] }],
+    ["spec.recurseSubmodules", { recurseSubmodules: true }],
+  ])("SRC-016: %s is refused, never left out", async (field, spec) => {
+    const failure = await failureOf(spec);
+    expect(failure).toMatchObject({ condition: "FetchFailed", terminal: true });
+    expect(failure.message).toContain(field);
+  });
+
+  it("GIT-040: an artifact that exists is told of", async () => {
+    const artifact = { digest: "sha256:0", lastUpdateTime: "", path: "", url: "", revision: "main@sha1:0", size: 1 };
+    expect((await read({}, { artifact })).observedRevision).toBe("main@sha1:0");
+  });
+});
+
+describe("what is told of a failure", () => {
+  const aborted = AbortSignal.abort();
+
+  it("GIT-017, GIT-018, GIT-101: conditions, reasons and messages", () => {
+    const of = (code: ConstructorParameters<typeof GitError>[0], message: string) =>
+      gitFailure(new GitError(code, message), signal);
+    const prefix = "failed to checkout and determine revision:";
+    expect(of("no-reference", "x")).toMatchObject({
+      reason: "GitOperationFailed",
+      message: `${prefix} x`,
+      terminal: false,
+    });
+    expect(of("empty", "git repository is empty")).toMatchObject({
+      ...{ condition: "FetchFailed", reason: "EmptyGitRepository", message: "git repository is empty" },
+    });
+    expect(of("no-path", "x")).toMatchObject({ reason: "GitOperationFailed", message: "x" });
+    expect(gitFailure(new Error("x"), signal).message).toBe(`${prefix} x`);
+    expect(gitFailure(new Error("x"), aborted).message).toBe(`${prefix} context canceled`);
+    const own = new SourceFailure("StorageOperationFailed", "ArchiveOperationFailed", "x");
+    expect(gitFailure(own, aborted)).toBe(own);
+  });
+});
