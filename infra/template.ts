@@ -80,7 +80,13 @@ function nameOf(logicalId: string): string {
 
 function emptyBundles(directory: string): Record<FunctionName, Bundle> {
   const bundles = functionNames.map((name): [FunctionName, Bundle] => {
-    const bundle = { directory: join(directory, name), file: join(directory, name, "index.mjs"), bytes: 0, inputs: {} };
+    const bundle: Bundle = {
+      directory: join(directory, name),
+      file: join(directory, name, "index.mjs"),
+      bytes: 0,
+      startBytes: 0,
+      inputs: {},
+    };
     mkdirSync(bundle.directory, { recursive: true });
     writeFileSync(bundle.file, `export const handler = () => "${name}";\n`);
     return [name, bundle];
