@@ -3,7 +3,7 @@ import type { KubernetesObject } from "../api/object.ts";
 import type { ApplyOptions } from "./apply.ts";
 import { knownResource } from "./known-resources.ts";
 import { groupOf } from "./order.ts";
-import { isRecord, recordsAt, textsAt, valueAt } from "./unstructured.ts";
+import { isRecord, recordsAt, valueAt } from "./unstructured.ts";
 
 /**
  * An object as it is sent: with the set's labels and annotations (KS-155, KS-079), and without what only the API server
@@ -18,8 +18,9 @@ export function prepareObject(
     object.kind === "CustomResourceDefinition" && groupOf(object.apiVersion) === "apiextensions.k8s.io";
   const { status, ...rest } = object;
   const { managedFields: _managed, creationTimestamp: _created, ...metadata } = object.metadata;
-  const labels = { ...textsAt(metadata, "labels"), ...ownerLabels, ...commonMetadata?.labels };
-  const annotations = { ...textsAt(metadata, "annotations"), ...commonMetadata?.annotations };
+  // A value that is no text is kept: the API server says so, with its name.
+  const labels = { ...metadata.labels, ...ownerLabels, ...commonMetadata?.labels };
+  const annotations = { ...metadata.annotations, ...commonMetadata?.annotations };
   const hasAnnotations = metadata.annotations !== undefined || Object.keys(annotations).length > 0;
   const prepared: KubernetesObject = {
     ...rest,

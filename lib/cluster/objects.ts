@@ -166,15 +166,20 @@ export async function patchObject<T = KubernetesObject>(
   );
 }
 
-/** Deletes an object in the background; one with this uid only, where it is given. Throws ApiError and NoKindMatch. */
+/**
+ * Deletes an object in the background; one with this uid only, where it is given. True where the answer says that it is gone;
+ * otherwise it may still be going. Throws ApiError and NoKindMatch.
+ */
 export async function deleteObject(
   client: ClusterClient,
   reference: ObjectReference,
   options: { uid?: string | undefined; signal?: AbortSignal | undefined } = {},
-): Promise<void> {
+): Promise<boolean> {
   const preconditions = options.uid === undefined ? {} : { preconditions: { uid: options.uid } };
   const body = { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background", ...preconditions };
-  await send<unknown>(client, { method: "DELETE", body }, reference, options.signal);
+  const answer = await send<KubernetesObject>(client, { method: "DELETE", body }, reference, options.signal);
+  // What goes at once is answered with a Status, but for some kinds, and what finalizers hold with the object as it is now.
+  return answer.kind === "Status" && reference.kind !== "Status";
 }
 
 /** The name of an object, apart from its content. */

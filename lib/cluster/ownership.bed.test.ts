@@ -143,6 +143,15 @@ describe("ownership", () => {
 });
 
 describe("misspelt fields", () => {
+  it("KS-117: a label that is no text is refused, not dropped", async () => {
+    const set = await beginSet();
+    const labelled: KubernetesObject = JSON.parse(JSON.stringify(configMap(set.namespace, "a")));
+    Object.assign(labelled.metadata, { labels: { version: 1 } });
+    await expect(set.apply([labelled])).rejects.toThrow(
+      /^ConfigMap\/.*\/a dry-run failed: failed to create typed patch object .*: \.metadata\.labels\.version: expected string/,
+    );
+  });
+
   it("KS-077, SN-07: fields that a native kind does not have are left out, and told", async () => {
     const set = await beginSet();
     const object = deployment(set.namespace, "a");
@@ -171,8 +180,11 @@ describe("force", () => {
     const set = await beginSet();
     const first = await set.apply([fixed(set.namespace, "1")]);
     const before = await getObject(set.admin, referenceOf(fixed(set.namespace, "1")));
-    const result = await set.apply([fixed(set.namespace, "2")], { force: true, record: first.record });
+    const forced = { force: true, record: first.record };
+    const { result, sent } = await set.requestsOf(() => set.apply([fixed(set.namespace, "2")], forced));
     expect(linesOf(result)).toEqual([`Secret/${set.namespace}/a created`]);
+    // Dry run, read, dry run under another name, deletion, apply: KS-160 allows six.
+    expect(sent.map((request) => request.split(" ")[0])).toEqual(["PATCH", "GET", "POST", "DELETE", "PATCH"]);
     const after = await getObject(set.admin, referenceOf(fixed(set.namespace, "2")));
     expect(after.data).toEqual({ token: "Mg==" });
     expect(after.metadata.uid).not.toBe(before.metadata.uid);

@@ -130,8 +130,8 @@ async function recreate(
     throw new Refused(`${subject} immutable field detected, failed to delete object: ${room.error}`, error);
   }
   if (room.outcome === "leaving") return { verdict: "leaving" };
-  const trial = await tryApply(probing, plan);
-  if ("error" in trial) throw new Refused(formatRefusal(reference, trial.error), trial.error);
+  const trial = room.isTried ? undefined : await tryApply(probing, plan);
+  if (trial !== undefined && "error" in trial) throw new Refused(formatRefusal(reference, trial.error), trial.error);
   return { verdict: "apply", action: "created" };
 }
 

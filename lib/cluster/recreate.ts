@@ -25,7 +25,8 @@ export function mayRecreate(object: KubernetesObject, live: KubernetesObject, { 
 
 /** What became of the old object. */
 export type Room =
-  | { outcome: "gone" }
+  /** `isTried`: it has been shown that the new object would be accepted. */
+  | { outcome: "gone"; isTried: boolean }
   /** Something holds it, such as a finalizer. */
   | { outcome: "leaving" }
   /** The new object would be refused too: the old one was not deleted. Without an error where that cannot be told. */
@@ -43,11 +44,14 @@ export async function makeRoom(
   { fieldManager, signal }: ApplyOptions,
 ): Promise<Room> {
   const reference = referenceTo(object);
+  let isTried = false;
   if (live.metadata.deletionTimestamp === undefined) {
-    const refused = fixedNames.has(object.kind) ? undefined : await tryCreate(client, object, fieldManager, signal);
+    isTried = !fixedNames.has(object.kind);
+    const refused = isTried ? await tryCreate(client, object, fieldManager, signal) : undefined;
     if (refused !== undefined) return refused;
     try {
-      await deleteObject(client, reference, { uid: live.metadata.uid, signal });
+      if (await deleteObject(client, reference, { uid: live.metadata.uid, signal }))
+        return { outcome: "gone", isTried };
     } catch (error) {
       if (!isNotFound(error)) {
         return { outcome: "undeletable", error: error instanceof Error ? error.message : String(error) };
@@ -57,7 +61,7 @@ export async function makeRoom(
   const end = Date.now() + leavingMilliseconds;
   for (let pause = 10; ; pause = Math.min(pause * 2, 200)) {
     const present = await findMetadata(client, reference, signal);
-    if (present === undefined || present.metadata.uid !== live.metadata.uid) return { outcome: "gone" };
+    if (present === undefined || present.metadata.uid !== live.metadata.uid) return { outcome: "gone", isTried };
     if (Date.now() + pause > end) return { outcome: "leaving" };
     await sleep(pause);
   }
