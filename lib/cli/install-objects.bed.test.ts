@@ -6,7 +6,7 @@ import { connectTo } from "../../test/bed/installed.ts";
 import { installObjects } from "../api/install/install.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { ClusterClient } from "../cluster/client.ts";
-import { applyObject, getObject, patchObject, referenceTo } from "../cluster/objects.ts";
+import { applyObject, deleteObject, findObject, getObject, patchObject, referenceTo } from "../cluster/objects.ts";
 import { createSettingsReader } from "../engine/settings.ts";
 import { type ControlPlane, startControlPlane } from "../host/control-plane/control-plane.ts";
 import { applyInstallObjects } from "./install-objects.ts";
@@ -45,6 +45,20 @@ async function ownership(): Promise<Record<string, unknown>> {
 }
 
 describe("installing", () => {
+  it("BS-052, MG-060: objects that may be stored in a version that is gone are not endangered: what to do is said", async () => {
+    const ours = installObjects().find(({ metadata }) => metadata.name === "gitrepositories.source.toolkit.fluxcd.io");
+    if (ours === undefined) throw new Error("there is no definition of GitRepository");
+    const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+    const versions = [{ name: "v1beta1", served: true, storage: true, schema }];
+    const spec = { ...(ours.spec as object), versions };
+    const old = await applyObject(client, { ...ours, spec }, { fieldManager: "flux" });
+    await expect(install()).rejects.toThrow(
+      /status.storedVersions.*v1beta1 was previously a storage version.*run `flux migrate` first$/s,
+    );
+    await deleteObject(client, referenceTo(old));
+    await expect.poll(() => findObject(client, referenceTo(old)), { timeout: 20_000 }).toBeUndefined();
+  });
+
   it("BS-001, BS-050: a cluster where a Flux controller runs keeps it, and is told who owns what", async () => {
     const objects = installObjects();
     const running = objects.find(

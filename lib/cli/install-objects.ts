@@ -25,8 +25,10 @@ export async function applyInstallObjects(client: ClusterClient, say: Say): Prom
   const definitions = objects.filter(({ kind }) => kind === "CustomResourceDefinition");
   const others = objects.filter((object) => !namespaces.includes(object) && !definitions.includes(object));
   for (const object of namespaces) await applyOwn(client, object, say);
-  await Promise.all([...definitions, ...others].map((object) => applyOwn(client, object, say)));
+  await Promise.all(definitions.map((object) => applyOwn(client, object, say)));
   await Promise.all(definitions.map((definition) => established(client, definition)));
+  // Placeholders last: with them Sluice begins to work here.
+  await Promise.all(others.map((object) => applyOwn(client, object, say)));
   await tellWhoOwns(client, others, say);
 }
 
@@ -38,7 +40,12 @@ export async function applyOwn(client: ClusterClient, object: KubernetesObject, 
     await applyObject(client, object, { fieldManager, force });
     say(`${title} applied`);
   } catch (error) {
-    if (force || !(error instanceof ApiError) || error.statusCode !== 409) throw error;
+    if (!(error instanceof ApiError)) throw error;
+    if (error.statusCode === 422 && error.message.includes("status.storedVersions"))
+      throw new Error(
+        `${error.message}. Objects may still be stored in an old version: bring Flux up to date and run \`flux migrate\` first`,
+      );
+    if (force || error.statusCode !== 409) throw error;
     say(`${title} was changed by somebody else and is left as it is`);
   }
 }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { bedCluster } from "../../../test/bed/bed.ts";
-import { connectTo, installKinds } from "../../../test/bed/installed.ts";
+import { installKinds } from "../../../test/bed/installed.ts";
 import { getObject, listObjects, referenceTo } from "../../cluster/objects.ts";
 import type { KubernetesObject } from "../object.ts";
+import { definitions } from "../schema/kinds.ts";
+import { customResourceDefinition } from "./crd.ts";
 import { installObjects } from "./install.ts";
 
 describe("the objects of an installation", () => {
@@ -14,16 +16,23 @@ describe("the objects of an installation", () => {
     expect((await read()).map(storedAt)).toEqual(before);
   });
 
-  it("BS-051: every served version answers", async () => {
-    const client = connectTo(await bedCluster());
-    for (const version of ["v1", "v1beta2", "v1beta1"]) {
-      const apiVersion = `kustomize.toolkit.fluxcd.io/${version}`;
-      expect(await listObjects(client, { apiVersion, kind: "Kustomization", namespace: "flux-system" })).toEqual([]);
+  it("BS-051, BS-052: every version of every kind is served, and only the newest stored", async () => {
+    const client = await installKinds(await bedCluster());
+    for (const definition of definitions) {
+      const { group, kind, versions } = definition;
+      for (const version of versions) {
+        const listing = { apiVersion: `${group}/${version}`, kind, namespace: "default" };
+        expect(await listObjects(client, listing)).toEqual([]);
+      }
+      const stored = await getObject(client, referenceTo(customResourceDefinition(definition)));
+      expect(stored.status).toMatchObject({ storedVersions: [versions[0]] });
     }
   });
 });
 
-/** Which write an object stands at. The status of a Deployment is its controller's to write. */
-function storedAt({ kind, metadata }: KubernetesObject): unknown[] {
-  return [kind, metadata.name, kind === "Deployment" ? metadata.generation : metadata.resourceVersion];
+/** Which write an object stands at. The status of some is their controller's to write, at any time. */
+function storedAt({ kind, metadata, spec }: KubernetesObject): unknown[] {
+  const own = metadata.managedFields?.find(({ manager }) => manager === "sluice");
+  const hasController = kind === "Deployment" || kind === "ResourceQuota";
+  return [kind, metadata.name, own, spec, hasController ? metadata.generation : metadata.resourceVersion];
 }

@@ -72,12 +72,33 @@ const controllers: Controller[] = [
   },
 ];
 
+/** Pods of these priority classes are only admitted outside kube-system where a quota names them, on some clusters (BS-004). */
+const criticalPods: KubernetesObject = {
+  apiVersion: "v1",
+  kind: "ResourceQuota",
+  metadata: { name: `critical-pods-${runtimeNamespace}`, namespace: runtimeNamespace, labels: installLabels() },
+  spec: {
+    hard: { pods: "1000" },
+    scopeSelector: {
+      matchExpressions: [
+        {
+          operator: "In",
+          scopeName: "PriorityClass",
+          values: ["system-node-critical", "system-cluster-critical"],
+        },
+      ],
+    },
+  },
+};
+
 /**
  * The placeholders (design, decision 2): Flux's own controllers with no replica, each with its ServiceAccount and Services.
  * Sluice reads its flags from their args; moving a component back into the cluster is scaling its Deployment up.
+ * Flux's NetworkPolicies are left to the team: nothing runs that they would protect, and they would cut off what else is there.
  */
 export function placeholders(): KubernetesObject[] {
   return [
+    criticalPods,
     ...controllers.map(({ name }) => serviceAccount(name)),
     service("source-controller", "source-controller", "http"),
     service("notification-controller", "notification-controller", "http"),
