@@ -97,7 +97,7 @@ describe("what is built", () => {
   });
 
   it("KS-060: unknown fields of the first file are dropped, those of a base refused", async () => {
-    const typo = { resources: ["a.yaml"], resoorces: ["b.yaml"], patches: [{ patch: "{}", tarjet: {} }].slice(1) };
+    const typo = { resources: ["a.yaml"], resoorces: ["b.yaml"] };
     const files = { "app/kustomization.yaml": typo, "app/a.yaml": configMap("a") };
     expect(await names(artifactOf(files), { path: "app" })).toEqual(["ConfigMap/a"]);
     await expect(render(artifactOf({ ...files, "kustomization.yaml": { resources: ["app"] } }))).rejects.toThrow(

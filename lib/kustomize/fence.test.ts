@@ -196,5 +196,7 @@ describe("the fence around the artifact", () => {
     ],
   ])("KS-072: refuses %s", async (_, kustomization, message) => {
     await expect(build(artifactOf({ "kustomization.yaml": kustomization }), {})).rejects.toThrow(message);
+    const base = { "kustomization.yaml": { resources: ["base"] }, "base/kustomization.yaml": kustomization };
+    await expect(build(artifactOf(base), {})).rejects.toThrow(message);
   });
 });

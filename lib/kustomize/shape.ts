@@ -1,6 +1,7 @@
 /**
  * The types that Go decodes a configuration into, as far as they matter for reading one: kustomize matches field names
  * without regard to case and refuses what it does not know, and a fence is only as good as its reading of the same text.
+ * `free` stands for a value that is of no interest but for its being there.
  */
 export type Shape = "text" | "flag" | "integer" | "free" | { list: Shape } | { map: Shape } | { fields: Fields };
 
