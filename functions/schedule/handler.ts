@@ -1,13 +1,16 @@
 import { createClusterConnections } from "../../lib/engine/clusters.ts";
 import { runSchedule } from "../../lib/engine/schedule.ts";
-import { replayHeldRequests } from "../../lib/notify/receive.ts";
+import { runUpkeep } from "../../lib/notify/upkeep.ts";
 import { createAwsPlatform } from "../../lib/platform/aws/platform.ts";
 import { connectCluster } from "../connect.ts";
 
 const platform = createAwsPlatform(process.env);
 const connect = createClusterConnections(platform.clusters, connectCluster);
 
-/** Each minute: enqueues what is due, in every cluster, and takes up the webhooks that waited for one. The event's time names the minute, so that a repeated event repeats nothing. */
+/**
+ * Each minute: enqueues what is due, in every cluster, and takes up what waited for one to answer. The event's time names the
+ * minute, so that a repeated event repeats nothing.
+ */
 export async function handler(event: { time: string }): Promise<void> {
-  await Promise.all([runSchedule(platform, connect, new Date(event.time)), replayHeldRequests(platform, connect)]);
+  await Promise.all([runSchedule(platform, connect, new Date(event.time)), runUpkeep(platform, connect)]);
 }

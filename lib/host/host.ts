@@ -6,7 +6,7 @@ import { runSchedule } from "../engine/schedule.ts";
 import { parseWorkItem } from "../engine/work-item.ts";
 import { createFront } from "../front/front.ts";
 import { dispatchNotification } from "../notify/dispatch.ts";
-import { replayHeldRequests } from "../notify/receive.ts";
+import { runUpkeep } from "../notify/upkeep.ts";
 import type { NamedCluster } from "../platform/local/clusters.ts";
 import { startListener } from "../platform/local/listener.ts";
 import { createLocalPlatform, type LocalPlatform } from "../platform/local/platform.ts";
@@ -121,7 +121,7 @@ async function start(options: HostOptions, ending: (() => Promise<void>)[], stop
   const minutes = startMinutes(
     async (minute) => {
       const due = runSchedule(platform, connections, minute, runtimeNamespace);
-      await Promise.all([due, replayHeldRequests(platform, connections, runtimeNamespace)]);
+      await Promise.all([due, runUpkeep(platform, connections, runtimeNamespace)]);
     },
     (error) => log.error("the schedule did not run", { error: String(error) }),
   );

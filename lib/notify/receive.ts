@@ -146,12 +146,3 @@ function combine(answers: readonly HookStatus[]): HookStatus {
 function nameOf(clusterId: string, { metadata }: Receiver): Record<string, string> {
   return { cluster: clusterId, receiver: `${metadata.namespace ?? ""}/${metadata.name}` };
 }
-
-/** Takes up the webhooks that waited for clusters to answer: what the schedule does each minute. */
-export function replayHeldRequests(
-  platform: Platform,
-  connect: ClusterConnections,
-  runtimeNamespace?: string,
-): Promise<void> {
-  return createHookReceiver(platform, connect, runtimeNamespace).replay();
-}

@@ -165,7 +165,11 @@ async function afterFailure(
   const tell = !delivery.warned && (result.timedOut || failed >= attemptsOfFlux);
   const next = { ...message, delivery: { ...delivery, failed, warned: delivery.warned || tell } };
   await platform.queue.sendLater("notification", formatMessage(next), waitSeconds(failed, result.retryAfter));
-  if (tell) await warn(text(`${masked} (${to} failed ${failed} time(s) and is tried again for up to an hour)`));
+  // The attempt is safe by now: a Warning that cannot be written must not bring it a second time.
+  if (!tell) return;
+  await warn(text(`${masked} (${to} failed ${failed} time(s) and is tried again for up to an hour)`)).catch(
+    (error: unknown) => platform.log.warn("a Warning could not be written", { ...fields, error: String(error) }),
+  );
 }
 
 /** AL-011, SV-018. */
