@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -30,7 +31,7 @@ export async function inWorkspace<T>(
   // mkdtemp makes it readable by this user alone.
   const root = await mkdtemp(join(parent, `${prefix}-${self}-`));
   try {
-    await writeContent(content, root);
+    writeContent(content, root);
     return await work(root);
   } finally {
     await rm(root, { recursive: true, force: true });
@@ -63,14 +64,10 @@ function isRunning(pid: number): boolean {
   }
 }
 
-async function writeContent(content: Content, root: string): Promise<void> {
+/** Without a thread for each file: a build has few and small ones, and handing them over costs more than writing them. */
+function writeContent(content: Content, root: string): void {
   const directories = new Set(content.directories);
   for (const path of content.files.keys()) directories.add(posix.dirname(path));
-  for (const directory of directories) await mkdir(join(root, directory), { recursive: true, mode: 0o700 });
-  const waiting = [...content.files];
-  const write = async () => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
-      await writeFile(join(root, next[0]), next[1], { mode: 0o600, flag: "wx" });
-  };
-  await Promise.all(Array.from({ length: 8 }, write));
+  for (const directory of directories) mkdirSync(join(root, directory), { recursive: true, mode: 0o700 });
+  for (const [path, text] of content.files) writeFileSync(join(root, path), text, { mode: 0o600, flag: "wx" });
 }
