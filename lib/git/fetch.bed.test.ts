@@ -181,6 +181,24 @@ describe("archives", () => {
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 
+  it("GE-011: a small pack that is a whole universe of files, or of bytes, is refused", async () => {
+    const repository = await server.repository("bomb");
+    const hash = async (args: string[], input?: string | Uint8Array) => (await repository.git(args, input)).trim();
+    const blob = await hash(["hash-object", "-w", "--stdin"], Buffer.alloc(3_000_000));
+    let tree = await hash(["mktree"], Array.from({ length: 10 }, (_, n) => `100644 blob ${blob}\tf${n}\n`).join(""));
+    for (let depth = 0; depth < 9; depth++) {
+      tree = await hash(["mktree"], Array.from({ length: 10 }, (_, n) => `040000 tree ${tree}\td${n}\n`).join(""));
+      const author = ["-c", "user.name=a", "-c", "user.email=a@b.test"];
+      const commit = await hash([...author, "commit-tree", tree, "-m", "x"]);
+      await repository.git(["update-ref", `refs/heads/depth-${depth}`, commit]);
+    }
+    const started = performance.now();
+    const many = { ...sourceOf({ branch: "depth-8" }, repository), limits: { content: Number.POSITIVE_INFINITY } };
+    await expect(fetched(many)).rejects.toThrow(/more than 1000000 files/);
+    await expect(fetched(sourceOf({ branch: "depth-3" }, repository))).rejects.toThrow(/more than 2147483648 bytes/);
+    expect(performance.now() - started).toBeLessThan(30_000);
+  });
+
   it("GE-011: bounds of files, depth and paths are told", async () => {
     const repository = await server.repository("bounded");
     await repository.commit({ [`${"d/".repeat(20)}f`]: "x", [`${"n".repeat(200)}`]: "y" });
@@ -188,6 +206,7 @@ describe("archives", () => {
     for (const limits of [
       { treeDepth: 19 },
       { files: 10 },
+      { content: 1 },
       { path: 100 },
       { pack: 100 },
       { objects: 3 },

@@ -56,6 +56,12 @@ export function httpTransport(
 
 function baseUrl(text: string): string {
   const url = new URL(text);
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new GitError(
+      "unsupported",
+      `repositories over ${url.protocol.slice(0, -1)} are not supported by this release of Sluice`,
+    );
+  }
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
 }
 
@@ -117,7 +123,8 @@ async function send(remote: HttpRemote, base: HttpBase, asked: Asked): Promise<I
       });
     } catch (error) {
       // The server may have closed an idle connection at the moment it was used again; reading twice does no harm.
-      const idle = outgoing.reusedSocket && error instanceof Error && "code" in error && error.code === "ECONNRESET";
+      const code = error instanceof Error && "code" in error ? error.code : "";
+      const idle = outgoing.reusedSocket && (code === "ECONNRESET" || code === "EPIPE");
       if (!idle || attempt === 3)
         throw asked.signal.aborted ? asked.signal.reason : connectionError(error, asked.method, url);
     }

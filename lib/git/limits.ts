@@ -21,6 +21,8 @@ export type GitLimits = {
   treeDepth: number;
   /** Files and directories of one commit. */
   files: number;
+  /** The content of these files: many may be the same object. */
+  content: number;
   /** A path within the repository. Linux allows 4096. */
   path: number;
   /** How long a server may be silent. */
@@ -40,6 +42,7 @@ export const defaultLimits: GitLimits = {
   deltaChain: 4095,
   treeDepth: 256,
   files: 1_000_000,
+  content: 2 * 1024 * 1024 * 1024,
   path: 4096,
   silence: 30_000,
 };

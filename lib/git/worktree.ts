@@ -13,8 +13,13 @@ export type Node = Directory | Leaf;
  * Lays out the tree of a commit. Throws GitError `corrupt` where the pack lacks a tree or a tree holds a name twice, `too-large`
  * beyond the bounds.
  */
-export function layOut(pack: Pack, tree: string, limits: Pick<GitLimits, "files" | "treeDepth" | "path">): Directory {
+export function layOut(
+  pack: Pack,
+  tree: string,
+  limits: Pick<GitLimits, "files" | "treeDepth" | "path" | "content">,
+): Directory {
   let count = 0;
+  let content = 0;
   const read = (id: string, name: Buffer, depth: number, length: number): Directory => {
     if (depth > limits.treeDepth)
       throw new GitError("too-large", `the commit has more than ${limits.treeDepth} directories in each other`);
@@ -27,6 +32,10 @@ export function layOut(pack: Pack, tree: string, limits: Pick<GitLimits, "files"
       if (path > limits.path) throw new GitError("too-large", `the commit has a path longer than ${limits.path} bytes`);
       if (entries[index - 1]?.name.equals(entry.name))
         throw new GitError("corrupt", "a tree has two entries of one name");
+      if (entry.type === "file" || entry.type === "executable") content += pack.stat(entry.id)?.size ?? 0;
+      if (content > limits.content) {
+        throw new GitError("too-large", `the files of the commit have more than ${limits.content} bytes`);
+      }
       return entry.type === "directory" ? read(entry.id, entry.name, depth + 1, path) : leaf(entry, entry.type);
     });
     return { type: "directory", name, children };

@@ -67,7 +67,9 @@ export async function readGitSource(
 
 function parseUrl(text: string): URL {
   try {
-    return new URL(text);
+    const url = new URL(text);
+    decodeURIComponent(`${url.username}${url.password}`);
+    return url;
   } catch (error) {
     const told = toldUrl(text);
     const message = `failed to parse url '${told}': parse ${JSON.stringify(told)}: ${parseWords(told)}`;
@@ -75,7 +77,7 @@ function parseUrl(text: string): URL {
   }
 }
 
-/** Go's words for what is most often wrong with a URL. */
+/** Go's words for what is most often wrong with a URL. What is wrong with its user is not shown. */
 function parseWords(text: string): string {
   const host = /^[a-z]+:\/\/([^/]*)/i.exec(text)?.[1] ?? "";
   if (host.startsWith("[") && !host.includes("]")) return "missing ']' in host";
