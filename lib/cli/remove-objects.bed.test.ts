@@ -57,7 +57,7 @@ describe("uninstalling", () => {
     });
     const object = await createKustomization("kept");
 
-    await removeInstallation(client, { definitions: false }, () => undefined);
+    await removeInstallation(client, { crds: false }, () => undefined);
     expect(await findObject(client, webhook)).toBeUndefined();
     const gone = [
       "Deployment",
@@ -75,7 +75,7 @@ describe("uninstalling", () => {
       expect(labels).not.toHaveProperty("app.kubernetes.io/managed-by");
       expect(annotations).not.toHaveProperty("kustomize.toolkit.fluxcd.io/reconcile");
     }
-    await removeInstallation(client, { definitions: false }, () => undefined);
+    await removeInstallation(client, { crds: false }, () => undefined);
   });
 
   it("MG-065: where a Flux controller runs, it keeps all that it needs", async () => {
@@ -87,8 +87,13 @@ describe("uninstalling", () => {
       name: "source-controller",
     };
     await patchObject(client, controller, { merge: { spec: { replicas: 1 } } }, { fieldManager: "kubectl" });
+    const refused = removeInstallation(client, { crds: true }, () => undefined);
+    await expect(refused).rejects.toThrow(
+      "source-controller runs in this cluster: remove the CRDs by `flux uninstall`",
+    );
+    expect(await present(["CustomResourceDefinition", "Deployment"])).toHaveLength(8);
     const lines: string[] = [];
-    await removeInstallation(client, { definitions: false }, (line) => lines.push(line));
+    await removeInstallation(client, { crds: false }, (line) => lines.push(line));
     expect(lines.some((line) => line.startsWith("source-controller runs in this cluster"))).toBe(true);
     expect(await present(["Deployment", "ClusterRoleBinding", "Role", "RoleBinding"])).toEqual([
       "ClusterRoleBinding/crd-controller-flux-system",
@@ -100,9 +105,16 @@ describe("uninstalling", () => {
 
   it("BS-014: with the definitions their objects go too, finalizers or not", async () => {
     await installInto(client, { clusterId: "a" });
+    const controller = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      namespace: "flux-system",
+      name: "source-controller",
+    };
+    await patchObject(client, controller, { merge: { spec: { replicas: 0 } } }, { fieldManager: "kubectl" });
     await createKustomization("going");
-    await removeInstallation(client, { definitions: true }, () => undefined);
+    await removeInstallation(client, { crds: true }, () => undefined);
     await expect.poll(() => present(["CustomResourceDefinition"]), { timeout: 20_000 }).toEqual([]);
-    await removeInstallation(client, { definitions: true }, () => undefined);
+    await removeInstallation(client, { crds: true }, () => undefined);
   });
 });

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { webhookName } from "../api/install/admission-webhook.ts";
+import { customResourceDefinition } from "../api/install/crd.ts";
 import { installObjects, marks } from "../api/install/install.ts";
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
+import type { KindDefinition } from "../api/schema/definition.ts";
+import { definitions } from "../api/schema/kinds.ts";
 import { isNotFound } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { NoKindMatch } from "../cluster/discovery.ts";
@@ -11,27 +14,22 @@ import { fieldManager, type Say } from "./install-objects.ts";
 /**
  * Takes Sluice out of a cluster (BS-053): the admission webhook and the placeholders first, after which it does nothing there
  * any more, then its roles and its marks on the CRDs. What Flux's controllers need stays where one of them runs. The CRDs, the
- * objects and all workloads stay; with `definitions` the CRDs and their objects go too, without any workload (BS-014).
+ * objects and all workloads stay; with `crds` the CRDs and their objects go too, without any workload (BS-014). Throws, and has
+ * changed nothing, where a running controller would take that for its objects' deletion and prune.
  */
-export async function removeInstallation(
-  client: ClusterClient,
-  options: { definitions: boolean },
-  say: Say,
-): Promise<void> {
+export async function removeInstallation(client: ClusterClient, options: { crds: boolean }, say: Say): Promise<void> {
   const objects = installObjects();
-  const ofKind = (kind: string) => objects.filter((object) => object.kind === kind);
-  await remove(client, webhook, say);
-  const running: string[] = [];
-  for (const placeholder of ofKind("Deployment")) {
-    const live = await findObject<{ spec: { replicas: number } }>(client, referenceTo(placeholder));
-    if (live !== undefined && live.spec.replicas > 0) running.push(placeholder.metadata.name);
-    else await remove(client, referenceTo(placeholder), say);
-  }
-  if (running.length > 0)
-    say(
-      `${running.join(", ")} runs in this cluster: what Flux's controllers need stays, as \`flux install\` put it there`,
+  const placeholders = objects.filter(({ kind }) => kind === "Deployment");
+  const running = await whichRun(client, placeholders);
+  if (options.crds && running.length > 0)
+    throw new Error(
+      `${running.join(", ")} runs in this cluster: remove the CRDs by \`flux uninstall\`, which stops it first`,
     );
-  if (options.definitions) {
+  await remove(client, webhook, say);
+  for (const placeholder of placeholders.filter(({ metadata }) => !running.includes(metadata.name)))
+    await remove(client, referenceTo(placeholder), say);
+  if (running.length > 0) say(`${running.join(", ")} runs in this cluster: what Flux's controllers need stays`);
+  if (options.crds) {
     say(`waiting ${settledMilliseconds / 1000} s, until every function knows that it has nothing more to do here`);
     await sleep(settledMilliseconds);
   }
@@ -40,10 +38,19 @@ export async function removeInstallation(
     if (running.length === 0 || object.metadata.name.startsWith("sluice-"))
       await remove(client, referenceTo(object), say);
   }
-  for (const definition of ofKind("CustomResourceDefinition")) {
-    if (options.definitions) await removeDefinition(client, definition, say);
+  for (const definition of definitions) {
+    if (options.crds) await removeDefinition(client, definition, say);
     else await unmark(client, definition, say);
   }
+}
+
+async function whichRun(client: ClusterClient, placeholders: KubernetesObject[]): Promise<string[]> {
+  const running: string[] = [];
+  for (const placeholder of placeholders) {
+    const live = await findObject<{ spec: { replicas: number } }>(client, referenceTo(placeholder));
+    if (live !== undefined && live.spec.replicas > 0) running.push(placeholder.metadata.name);
+  }
+  return running;
 }
 
 /** Who owns a component is remembered for five seconds: an object that loses its finalizer earlier could get it back. */
@@ -63,33 +70,27 @@ async function remove(client: ClusterClient, reference: ObjectReference, say: Sa
 }
 
 /** Whose the definition is, and that repositories leave it alone, holds no more (BS-044). */
-async function unmark(client: ClusterClient, definition: KubernetesObject, say: Say): Promise<void> {
+async function unmark(client: ClusterClient, definition: KindDefinition, say: Say): Promise<void> {
   const none = (names: object) => Object.fromEntries(Object.keys(names).map((name) => [name, null]));
-  const [labels, annotations] = [none(marks.labels), none(marks.annotations)];
+  const patch = { merge: { metadata: { labels: none(marks.labels), annotations: none(marks.annotations) } } };
+  const reference = referenceTo(customResourceDefinition(definition));
   await unlessAbsent(async () => {
-    const patch = { merge: { metadata: { labels, annotations } } };
-    await patchObject(client, referenceTo(definition), patch, { fieldManager });
-    say(`${definition.kind}/${definition.metadata.name} stays, with its objects`);
+    await patchObject(client, reference, patch, { fieldManager });
+    say(`${reference.kind}/${reference.name} stays, with its objects`);
   });
 }
 
 /** Without their finalizers the objects go at once, and nothing that they applied goes with them. */
-async function removeDefinition(client: ClusterClient, definition: KubernetesObject, say: Say): Promise<void> {
-  const { group, names, versions } = definition.spec as {
-    group: string;
-    names: { kind: string };
-    versions: { name: string; storage: boolean }[];
-  };
-  const version = versions.find(({ storage }) => storage)?.name ?? "";
-  const kind = { apiVersion: `${group}/${version}`, kind: names.kind };
+async function removeDefinition(client: ClusterClient, definition: KindDefinition, say: Say): Promise<void> {
+  const kind = { apiVersion: `${definition.group}/${definition.versions[0]}`, kind: definition.kind };
+  const patch = { merge: { metadata: { finalizers: null } } };
   await unlessAbsent(async () => {
-    for (const { metadata } of await listMetadata(client, kind)) {
-      if (metadata.finalizers === undefined) continue;
-      const patch = { merge: { metadata: { finalizers: null } } };
-      await unlessAbsent(() => patchObject(client, referenceTo({ ...kind, metadata }), patch, { fieldManager }));
+    for (const object of await listMetadata(client, kind)) {
+      if (object.metadata.finalizers === undefined) continue;
+      await unlessAbsent(() => patchObject(client, referenceTo(object), patch, { fieldManager }));
     }
   });
-  await remove(client, referenceTo(definition), say);
+  await remove(client, referenceTo(customResourceDefinition(definition)), say);
 }
 
 async function unlessAbsent(work: () => Promise<unknown>): Promise<void> {

@@ -15,7 +15,7 @@ export const uninstall = defineCommand({
   },
   run: ({ args }) =>
     orTell(async () => {
-      const options = { definitions: args.crds === true };
+      const options = { crds: args.crds === true };
       await removeInstallation(await connectToNamed(args), options, (line) => console.log(line));
     }),
 });
