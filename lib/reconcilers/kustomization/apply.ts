@@ -71,12 +71,12 @@ async function nothingToDo(
 ): Promise<boolean> {
   const { object, context, status, target } = pass;
   if (record.begun !== undefined || record.generation !== object.metadata.generation) return false;
-  if (status.inventory === undefined) return false;
   const isNewArtifact = record.artifact !== source.artifact.digest;
   if (isNewArtifact && inputDigest(await artifact(), object.spec) !== record.input) return false;
   const options = { fieldManager, ownerLabels: ownerLabels(object), signal: context.signal };
   if (!(await isUnchanged(target, record.applied, options))) return false;
   status.lastAttemptedRevision = source.artifact.revision;
+  status.inventory = { entries: record.inventory };
   if (isNewArtifact) await writeRecord(context, object, { ...record, artifact: source.artifact.digest });
   return true;
 }
@@ -95,26 +95,26 @@ async function applyBuild(
 
   const old = [...(status.inventory?.entries ?? []), ...(record?.begun ?? [])];
   const intent = formatInventory(objects.map(referenceOf));
-  const settled: Omit<KustomizationRecord, "applied"> = {
-    format: 1,
+  const known = {
+    format: 1 as const,
     uid: object.metadata.uid ?? "",
     generation: object.metadata.generation ?? 0,
     artifact: source.artifact.digest,
     input: inputDigest(artifact, object.spec),
     rendered: digest,
-  };
+    inventory: record?.inventory ?? [],
+  } satisfies Omit<KustomizationRecord, "applied">;
   const unapplied: AppliedRecord = record?.applied ?? { lookedAt: 0, fieldManager, objects: {} };
   // What is about to be applied for the first time is written down before: a pass that dies leaves nothing untracked.
   const begun = united(old, intent);
-  if (differenceOf(intent, old).length > 0)
-    await writeRecord(context, object, { ...settled, applied: unapplied, begun });
+  if (differenceOf(intent, old).length > 0) await writeRecord(context, object, { ...known, applied: unapplied, begun });
 
-  const result = await applied(pass, objects, record?.applied, { digest, old, settled, begun });
+  const result = await applied(pass, objects, record?.applied, { digest, old, known, begun });
   announceChanges(pass, result.entries);
   const inventory = formatInventory(result.entries.map(({ reference }) => reference));
   status.inventory = { entries: inventory };
   await prune(pass, differenceOf(old, inventory), digest);
-  await writeRecord(context, object, { ...settled, applied: result.record });
+  await writeRecord(context, object, { ...known, inventory, applied: result.record });
   return { digest, changed: result.entries.some(isChange) };
 }
 
@@ -146,7 +146,7 @@ function refuseEncrypted(pass: Pass, objects: readonly KubernetesObject[], diges
 type Undertaking = {
   digest: string;
   old: InventoryEntry[];
-  settled: Omit<KustomizationRecord, "applied">;
+  known: Omit<KustomizationRecord, "applied">;
   begun: InventoryEntry[];
 };
 
@@ -155,7 +155,7 @@ async function applied(
   pass: Pass,
   objects: KubernetesObject[],
   record: AppliedRecord | undefined,
-  { digest, old, settled, begun }: Undertaking,
+  { digest, old, known, begun }: Undertaking,
 ): Promise<ApplyResult> {
   const { object, context, status, target } = pass;
   const { settings } = context;
@@ -175,14 +175,14 @@ async function applied(
       signal: context.signal,
     });
     if (result.pending.length === 0) return result;
-    await writeRecord(context, object, { ...settled, applied: result.record, begun });
+    await writeRecord(context, object, { ...known, applied: result.record, begun });
     announceChanges(pass, result.entries);
     throw new StageWait(result.pending);
   } catch (error) {
     if (!(error instanceof ApplyFailed)) throw error;
     const references = error.entries.map(({ reference }) => reference);
     status.inventory = { entries: united(old, formatInventory(references)) };
-    await writeRecord(context, object, { ...settled, applied: error.record, begun: status.inventory.entries });
+    await writeRecord(context, object, { ...known, applied: error.record, begun: status.inventory.entries });
     recordHistory(pass, digest, "ReconciliationFailed");
     const lines = error.entries.filter(isChange).map((entry) => `${formatChange(entry)}\n`);
     throw failure("ReconciliationFailed", `${error.message}\n${lines.join("")}`, error);

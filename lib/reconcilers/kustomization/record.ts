@@ -17,6 +17,8 @@ export type KustomizationRecord = {
   /** Digest of all that the build depends on, and of the rendered YAML (KS-226). */
   input: string;
   rendered: string;
+  /** What the last complete pass left applied; a pass may die before it has said so in the status. */
+  inventory: InventoryEntry[];
   /** What the apply engine found. */
   applied: AppliedRecord;
   /** What a pass set out to apply, and may have applied in part (SN-13); absent once a pass was complete. */
@@ -49,6 +51,8 @@ function isRecord(value: unknown): value is KustomizationRecord {
     value !== null &&
     "format" in value &&
     value.format === 1 &&
+    "inventory" in value &&
+    Array.isArray(value.inventory) &&
     "applied" in value &&
     typeof value.applied === "object" &&
     value.applied !== null &&
