@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Bundle, bundleFunctions, type FunctionName, functionNames } from "./bundle.ts";
+import { needs } from "./grants.ts";
 
+const root = join(import.meta.dirname, "..");
 const directory = mkdtempSync(join(tmpdir(), "sluice-bundles-"));
 let bundles: Record<FunctionName, Bundle>;
 beforeAll(async () => {
@@ -25,6 +27,9 @@ const foreign = [
 
 /** Rooms and folders that no function knows. */
 const elsewhere = /^(infra|test|bench|lib\/cli|lib\/host|lib\/platform\/local|lib\/api\/schema)\//;
+
+/** A store's key as code makes it: what it is of, then the cluster. */
+const keyOfCluster = /`([a-z-]+)\/\$\{(?:[a-z]+\.)?clusterId\}\//g;
 
 describe("the bundle of a function", () => {
   it.each(functionNames)("%s: is a folder of modules, of 3 MB at most together", (name) => {
@@ -60,6 +65,16 @@ describe("the bundle of a function", () => {
       env: { AWS_REGION: "us-east-1" },
     });
     expect([stdout.trim(), stderr]).toEqual(['["function",[]]', ""]);
+  });
+
+  it.each(functionNames)("%s: may use the keys that its code makes", (name) => {
+    const granted = Object.keys(needs[name].objects).map((prefix) => prefix.replace(/^(artifacts|records)\//, ""));
+    const made = Object.keys(bundles[name].inputs)
+      .filter((path) => path.startsWith("lib/"))
+      .flatMap((path) => [...readFileSync(join(root, path), "utf8").matchAll(keyOfCluster)].map(([, prefix]) => prefix))
+      // The schedule takes up webhooks by the code that receives them, but never asks whose path it is.
+      .filter((prefix) => name !== "schedule" || prefix !== "receivers");
+    expect(granted).toEqual(expect.arrayContaining([...new Set(made)]));
   });
 
   it("is the same bytes for the same sources, wherever it is written", async () => {
