@@ -3,8 +3,9 @@ import { uniqueNamespace } from "../../../test/bed/bed.ts";
 import { installedCluster } from "../../../test/bed/installed.ts";
 import { verdictOn } from "../../../test/bed/verdict.ts";
 import type { ClusterClient } from "../../cluster/client.ts";
-import { applyObject, getObject } from "../../cluster/objects.ts";
+import { applyObject, createObject, getObject } from "../../cluster/objects.ts";
 import type { KubernetesObject } from "../object.ts";
+import { gitRepositorySpec } from "./git-repository.ts";
 
 let client: ClusterClient;
 let namespace: string;
@@ -71,6 +72,35 @@ describe("the schema of a GitRepository", () => {
     for (const provider of [{}, { provider: "generic" }, { provider: "github" }])
       expect(await verdictOn(client, repository({ serviceAccountName: "a", ...provider }))).toContain(message);
     expect(await verdictOn(client, repository({ serviceAccountName: "a", provider: "azure" }))).toBe("accepted");
+  });
+
+  it("CV-001: every field that is written is read back, and no other is kept", async () => {
+    const spec = {
+      url: "ssh://git@example.com/app.git",
+      interval: "1m30s",
+      timeout: "20s",
+      ref: { branch: "main", tag: "v1.0.0", semver: ">=1.0.0", name: "refs/heads/main", commit: "a".repeat(40) },
+      provider: "azure",
+      secretRef: { name: "credentials" },
+      serviceAccountName: "identity",
+      proxySecretRef: { name: "proxy" },
+      verify: { mode: "TagAndHEAD", secretRef: { name: "keys" } },
+      ignore: "/*\n!/deploy\n",
+      include: [{ repository: { name: "base" }, fromPath: "a", toPath: "b" }],
+      sparseCheckout: ["deploy"],
+      recurseSubmodules: true,
+      suspend: true,
+    };
+    const written = repository({ ...spec, unheardOf: 1 }, "v1", "whole");
+    // Server-side apply refuses a field that no schema has; a POST drops it.
+    await createObject(client, written);
+    const reference = { apiVersion: `${group}/v1`, kind: "GitRepository", namespace, name: "whole" };
+    expect((await getObject(client, reference)).spec).toEqual(spec);
+    expect(Object.keys(spec).toSorted()).toEqual(
+      Object.keys(gitRepositorySpec.properties)
+        .filter((field) => field !== "gitImplementation" && field !== "accessFrom")
+        .toSorted(),
+    );
   });
 
   it("CV-003, CV-006, BS-051: what is written as v1beta2 is read as v1, whole", async () => {
