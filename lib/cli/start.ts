@@ -38,7 +38,12 @@ export const start = defineCommand({
       valueHint: "NAME",
       description: "context of the kubeconfig; no other context is touched",
     },
-    data: { type: "string", valueHint: "DIR", description: "where everything that lasts is kept (default .sluice)" },
+    data: {
+      type: "string",
+      valueHint: "DIR",
+      description:
+        "where everything that lasts is kept (default .sluice, and .sluice/contexts/NAME with a named cluster)",
+    },
     listen: {
       type: "string",
       valueHint: "ADDR:PORT",
@@ -119,8 +124,14 @@ async function startAll(
     },
   });
   ending.push(host.stop);
+  const certificatePath = join(cluster.directory, "tls", "ca.crt");
   console.say(`Sluice works, and listens on ${host.endpoint}.`);
-  if (cluster.embedded === undefined) return client;
+  if (cluster.embedded === undefined) {
+    console.say(
+      `A Receiver's webhook is that address with its status.webhookPath; ${certificatePath} is who signed it.`,
+    );
+    return client;
+  }
 
   const { kubeconfigPath, sampleDirectory } = cluster.embedded;
   const server = await startSampleServer(sampleDirectory, sampleContent);

@@ -25,9 +25,16 @@ describe("the data directory", () => {
   it("is taken over from a process that was killed, or that never wrote its name", async () => {
     const child = spawn(process.execPath, ["--eval", ""], { stdio: "ignore" });
     await once(child, "exit");
-    await writeFile(join(directory, "lock"), String(child.pid));
+    await writeFile(join(directory, "lock"), `${child.pid} 12345`);
     await (await takeDataDirectory(directory))();
     await writeFile(join(directory, "lock"), "");
     await (await takeDataDirectory(directory))();
+  });
+
+  it("is taken over where the number of the killed process is another one's by now, even this one's", async () => {
+    for (const pid of [process.pid, process.ppid]) {
+      await writeFile(join(directory, "lock"), `${pid} 1`);
+      await (await takeDataDirectory(directory))();
+    }
   });
 });

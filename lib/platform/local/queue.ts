@@ -31,7 +31,8 @@ export const receivesBeforeDeadLetter = 5;
 const standardTimes: QueueTimes = {
   deduplication: 300,
   visibility: 180,
-  redelivery: (attempt) => Math.min(0.5 * 2 ** (attempt - 2), 10),
+  // Half a second for a conflict, half a minute for a server that restarts.
+  redelivery: (attempt) => 0.5 * 4 ** (Math.min(attempt, 5) - 2),
 };
 
 /** The longest that one Node timer can wait. */
