@@ -41,6 +41,7 @@ describe("fingerprintOf", () => {
     );
     expect(isSame({ managedFields: [applied, { ...other, time: "2026-02-02T00:00:00Z" }] })).toBe(true);
     expect(isSame({ managedFields: [other, applied] })).toBe(true);
+    expect(isSame({ annotations: { note: "n", "deprecated.daemonset.template.generation": "1" } })).toBe(true);
   });
 
   it("SN-10, KS-141: tells every other change", () => {

@@ -33,6 +33,9 @@ function keyedDigest(object: KubernetesObject, value: unknown, key: string | und
   return hash.update(formatCanonical(value)).digest("base64url");
 }
 
+/** Annotations that the API server makes up when it writes a whole object, so that metadata read alone does not have them. */
+const synthetic = new Set(["deprecated.daemonset.template.generation"]);
+
 /**
  * Digest of all that tells in an object's metadata whether somebody changed it (design, "State"): generation, labels,
  * annotations and who manages which fields. What belongs to the object's status is left out: its writers come and go without
@@ -47,7 +50,7 @@ export function fingerprintOf(metadata: ObjectMeta, fieldManager: string): strin
     generation: metadata.generation,
     deleting: metadata.deletionTimestamp !== undefined,
     labels: withoutKeys(metadata.labels, metadataKeys(ofStatus, "f:labels")),
-    annotations: withoutKeys(metadata.annotations, metadataKeys(ofStatus, "f:annotations")),
+    annotations: withoutKeys(metadata.annotations, metadataKeys(ofStatus, "f:annotations").union(synthetic)),
     managers: managedFields.flatMap((entry) => describeManager(entry, fieldManager)).sort(),
   };
   return createHash("sha256").update(formatCanonical(tells)).digest("base64url");
