@@ -39,6 +39,8 @@ type Walk = {
 
 /** How many kustomizations one build may reach. */
 const kustomizationLimit = 2_000;
+/** Bytes of the largest file of plugin configurations that is read. */
+const pluginLimit = 4 * 1024 * 1024;
 
 /**
  * Follows every path that the kustomization in `directory`, and any that it reaches, names. A path that leaves the artifact, a
@@ -187,7 +189,7 @@ function readPluginPath(walk: Walk, root: string, directory: string, path: strin
   const file = walk.artifact.files.get(located);
   if (file !== undefined) {
     if (!isBelow(located, directory)) walk.unrestricted = true;
-    const plugins = readPlugins(textOfFile(file.content, located));
+    const plugins = file.content.length > pluginLimit ? undefined : readPlugins(textOfFile(file.content, located));
     if (plugins === undefined)
       throw new BuildFailed(`kustomize build failed: '${located}' in ${field} holds no configuration of a plugin`);
     for (const plugin of plugins) readPluginArguments(walk, root, plugin);
