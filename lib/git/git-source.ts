@@ -28,7 +28,7 @@ export type GitArchive = { tarGz: Uint8Array; digest: string; subject: string };
 
 /** The URL as it may be told: without what would let a reader in (SEC-012). */
 export function toldUrl(url: string): string {
-  return url.replace(/^([a-z]+:\/\/)[^/@]*@/i, "$1").replace(/[?#].*$/s, "");
+  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/i, "$1").replace(/[?#].*$/s, "");
 }
 
 /** A revision as it is written today: `main/<commit>` and a bare commit come from Flux before 2.0 (GIT-044). */

@@ -111,6 +111,7 @@ describe("what a GitRepository asks for", () => {
   it.each([
     [`https://jane:${canary}@[::1`, "https://[::1", "missing ']' in host"],
     [`https://jane:%zz${canary}@git.test/x`, "https://git.test/x", "invalid URL"],
+    [`https://jane:${canary}/${canary}@git.test/x`, "https://git.test/x", "invalid URL"],
     ["https://git.test:port/x", "https://git.test:port/x", 'invalid port ":port" after host'],
   ])("GIT-002, SEC-012: the URL of %#. is none", async (url, told, words) => {
     expect(await failureOf({ url })).toMatchObject({

@@ -71,7 +71,8 @@ function parseUrl(text: string): URL {
     decodeURIComponent(`${url.username}${url.password}`);
     return url;
   } catch (error) {
-    const told = toldUrl(text);
+    // Where a password has a slash of its own, the URL's parts are not what they seem: nothing before the last @ is told.
+    const told = toldUrl(text.replace(/^([a-z]+:\/\/).*@/is, "$1"));
     const message = `failed to parse url '${told}': parse ${JSON.stringify(told)}: ${parseWords(told)}`;
     throw new SourceFailure("FetchFailed", "URLInvalid", message, { terminal: true, cause: error });
   }
