@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { formatWorkItem, type WorkItem } from "../engine/work-item.ts";
 import type { LocalPlatform } from "../platform/local/platform.ts";
 import { createLiveView, type Step } from "./live-view.ts";
@@ -44,7 +44,7 @@ function view() {
     ]);
   const told = () =>
     steps.splice(0).map(({ step, object, detail, seconds }) => `${step} ${object} ${detail} ${seconds !== undefined}`);
-  return { live, sent, event, work, told };
+  return { live, sent, event, work, told, steps };
 }
 
 describe("the live view", () => {
@@ -74,13 +74,28 @@ describe("the live view", () => {
     const { event, told } = view();
     await event(app, "ReconciliationSucceeded", "Reconciliation finished");
     await event(app, "ReconciliationSucceeded", "Reconciliation finished");
-    await event(app, "BuildFailed", "kustomize build failed:\nmissing file", "error");
+    for (let attempt = 1; attempt <= 3; attempt++)
+      await event(app, "BuildFailed", "kustomize build failed:\nmissing file", "error");
     await event(app, "ReconciliationSucceeded", "Reconciliation finished");
     expect(told()).toEqual([
       "ready Kustomization/flux-system/sample main@1a2b3c4 false",
       "failed Kustomization/flux-system/sample BuildFailed: kustomize build failed: false",
       "ready Kustomization/flux-system/sample main@1a2b3c4 false",
     ]);
+  });
+
+  it("counts the time of a repair from the change by hand, not from the push before it", async () => {
+    const now = vi.spyOn(Date, "now");
+    const { live, event, work, steps } = view();
+    now.mockReturnValue(1_000_000);
+    live.pushed(source, { branch: "main", commit: "1a2b3c4d5e6f", subject: "Say hello" });
+    await event(source, "NewArtifact", "stored artifact for commit 'Say hello'");
+    now.mockReturnValue(1_060_000);
+    await work({ type: "drift", uid: "u", by: "jane", object: "ConfigMap/apps/hello" }, app);
+    now.mockReturnValue(1_060_250);
+    await event(app, "Progressing", "ConfigMap/apps/hello configured");
+    now.mockRestore();
+    expect(steps.at(-1)).toMatchObject({ step: "applied", seconds: 0.25 });
   });
 
   it("names who changed what Sluice manages", async () => {

@@ -34,6 +34,7 @@ export function createLiveView(show: (step: Step) => void): LiveView {
   const unfinished = new Set<string>();
   const healthy = new Set<string>();
   const finished = new Map<string, string>();
+  const failures = new Map<string, string>();
 
   const since = (start: number | undefined) => (start === undefined ? {} : { seconds: (Date.now() - start) / 1000 });
 
@@ -55,11 +56,18 @@ export function createLiveView(show: (step: Step) => void): LiveView {
 
   function sawEvent({ involvedObject, severity, reason, message, revision }: Told): void {
     const object = titleOf(involvedObject);
-    const start = revisions.get(revision) ?? known.get(object);
+    const start = latest(revisions.get(revision), known.get(object));
     if (severity === "error") {
+      const detail = `${reason}: ${firstLine(message)}`;
+      // A retry that fails in the same way is no news.
+      if (failures.get(object) === detail) return;
+      remember(failures, object, detail);
       unfinished.add(object);
-      show({ step: "failed", object, detail: `${reason}: ${firstLine(message)}`, ...since(start) });
-    } else if (reason === "NewArtifact") {
+      show({ step: "failed", object, detail, ...since(start) });
+      return;
+    }
+    failures.delete(object);
+    if (reason === "NewArtifact") {
       const beginning = known.get(object);
       if (beginning !== undefined) remember(revisions, revision, beginning);
       known.delete(object);
@@ -135,6 +143,12 @@ function fieldsOf(value: unknown): { [field: string]: unknown } {
 
 function titleOf({ kind, namespace, name }: { kind: string; namespace: string; name: string }): string {
   return `${kind}/${namespace}/${name}`;
+}
+
+/** A change by hand is newer than the revision that it is taken back to. */
+function latest(...times: (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
 }
 
 function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
