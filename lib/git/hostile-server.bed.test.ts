@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -152,7 +153,7 @@ describe("servers that are none", () => {
     expect(message.length).toBeLessThan(700);
   });
 
-  it("GE-011: a pack that is a bomb, and one on no pack's side band", async () => {
+  it("GE-006, GE-011: a pack that is a bomb, or empty, and one on no pack's side band", async () => {
     const fetching = async (packets: Buffer[], limits: GitSource["limits"] = {}): Promise<unknown> => {
       const url = await advertising(Buffer.concat(packets));
       return fetchArchive({ url, reference: main, limits }, { revision: "x", commit: id }, signal);
@@ -176,6 +177,11 @@ describe("servers that are none", () => {
     await expect(fetching([section, band(1, head)])).rejects.toThrow(/ended early/);
     await expect(fetching([section, band(1, Buffer.from("<html>")), flush])).rejects.toThrow(
       /something else than a pack/,
+    );
+    const none = Buffer.concat([head.subarray(0, 8), Buffer.alloc(4)]);
+    const empty = Buffer.concat([none, createHash("sha1").update(none).digest()]);
+    await expect(fetching(sent(empty))).rejects.toThrow(
+      `unable to resolve commit object for '${id}': object not found`,
     );
     await expect(fetching([flush])).rejects.toMatchObject({ code: "protocol" });
   });

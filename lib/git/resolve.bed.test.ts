@@ -124,6 +124,19 @@ describe("references", () => {
     expect((await fetchArchive(source, await resolveRevision(source, signal), signal)).subject).toBe("Number 0");
   });
 
+  it("GIT-015, GE-013: servers that cannot filter are asked for the history with all it holds", async () => {
+    const repository = await server.repository("unfiltered");
+    await repository.git(["config", "uploadpack.allowFilter", "false"]);
+    const first = await repository.commit({ a: "1" });
+    await repository.commit({ a: "2" });
+    const aside = await repository.commit({ a: "3" }, { branch: "aside" });
+    expect(await revisionOf({ commit: first }, repository)).toBe(`sha1:${first}`);
+    expect(await revisionOf({ commit: first, branch: "main" }, repository)).toBe(`main@sha1:${first}`);
+    await repository.commit({ a: "4" }, { branch: "aside" });
+    expect(await revisionOf({ commit: aside }, repository)).toBe(`sha1:${aside}`);
+    await expect(revisionOf({ commit: aside, branch: "main" }, repository)).rejects.toThrow(/object not found/);
+  });
+
   it("SB-004: a commit that an artifact exists of is not asked for again", async () => {
     const commit = commits[0] ?? "";
     const source = { ...sourceOf({ commit }), observedRevision: `sha1:${commit}` };
