@@ -170,6 +170,15 @@ describe("the admission webhook on managed objects", () => {
     expect(await callsOf(() => deleteObject(client, referenceTo(configMap("a"))))).toEqual(["DELETE ConfigMap a"]);
   });
 
+  it("SN-14: an object of Sluice's kinds that is managed too calls once", async () => {
+    const child = kustomization("managed");
+    const labelled = { ...child, metadata: { ...child.metadata, labels: owner } };
+    await applyObject(client, labelled, { fieldManager: "kustomize-controller" });
+    const suspend = { merge: { spec: { suspend: true } } };
+    const edit = () => patchObject(client, referenceTo(child), suspend, { fieldManager: "kubectl-edit" });
+    expect(await callsOf(edit)).toEqual(["UPDATE Kustomization managed"]);
+  });
+
   it("SN-14: a deletion that names the uid is the prune's own", async () => {
     const { metadata } = await applyObject(client, configMap("pruned"), { fieldManager: "kustomize-controller" });
     const prune = () => deleteObject(client, referenceTo(configMap("pruned")), { uid: metadata.uid });

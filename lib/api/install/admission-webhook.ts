@@ -45,17 +45,17 @@ export function admissionWebhook({ clusterId, endpoint, token, caBundle }: Admis
         name: "managed.sluice.dev",
         objectSelector: { matchExpressions: [{ key: ownerLabel, operator: "Exists" }] },
         rules: [rule(["*"], ["*"], ["*"], "*")],
-        matchConditions: [notDryRun, notOurOwnWrite, notMadeByKubernetes, notBySystem],
+        matchConditions: [notDryRun, notOfAKind, notOurOwnWrite, notMadeByKubernetes, notBySystem],
       },
     ],
   };
 }
 
 /** The kinds that have a status are reconciled; the others are read when an event needs them. */
+const reconciled = definitions.filter(({ status }) => status !== undefined);
+
 function kindRules(): unknown[] {
-  return definitions
-    .filter(({ status }) => status !== undefined)
-    .map(({ group, versions, plural }) => rule([group], [versions[0]], [plural], "Namespaced"));
+  return reconciled.map(({ group, versions, plural }) => rule([group], [versions[0]], [plural], "Namespaced"));
 }
 
 /** A resource without `/` matches writes of objects, never of their status or another subresource. */
@@ -68,6 +68,12 @@ type MatchCondition = { name: string; expression: string };
 const notDryRun: MatchCondition = {
   name: "not-a-dry-run",
   expression: "!has(request.dryRun) || !request.dryRun",
+};
+
+/** An object of Sluice's kinds that a Kustomization manages is told once, by the other webhook. */
+const notOfAKind: MatchCondition = {
+  name: "not-of-a-kind",
+  expression: `!(request.resource.group + '/' + request.resource.resource in [${reconciled.map(({ group, plural }) => `'${group}/${plural}'`).join(", ")}])`,
 };
 
 /**
