@@ -34,7 +34,12 @@ export function createFront(
   };
 
   app.all("/hook/*", (c) => hook(c.req.raw));
-  app.on(["GET", "HEAD"], "/artifacts/*", (c) => serveArtifact(platform.artifacts, c.req.raw));
+  app.on(["GET", "HEAD"], "/artifacts/*", async (c) => {
+    const answer = await serveArtifact(platform.artifacts, c.req.raw);
+    const from = c.req.header("x-forwarded-for");
+    platform.log.info("an artifact was asked for", { path: c.req.path.slice(0, 500), from, status: answer.status });
+    return answer;
+  });
   app.post("/admission/:cluster/:token", (c) => admission(c.req.raw, c.req.param("cluster"), c.req.param("token")));
   app.get("/healthz", () => new Response(null, { status: (options.ready?.() ?? true) ? 200 : 503 }));
   app.all("/:cluster/hook/*", (c) => hook(c.req.raw, c.req.param("cluster")));

@@ -44,9 +44,12 @@ export function createHookReceiver(
     const signal = AbortSignal.timeout(clusterMilliseconds);
     try {
       const cluster = await connect(clusterId);
-      const { owned, settings } = await readSettings(clusterId, cluster, "notification-controller");
+      const [{ owned, settings }, receivers] = await Promise.all([
+        readSettings(clusterId, cluster, "notification-controller"),
+        lookUp(clusterId, cluster, request.path, signal),
+      ]);
       if (!owned) return 404;
-      const found = (await lookUp(clusterId, cluster, request.path, signal)).filter(
+      const found = receivers.filter(
         ({ receiver }) => settings.watchAllNamespaces || receiver.metadata.namespace === settings.runtimeNamespace,
       );
       const answers = await Promise.all(
