@@ -95,9 +95,9 @@ export function annotated(object: KubernetesObject, annotations: Record<string, 
   };
 }
 
-/** Tries until it holds, for what the cluster's controllers do a moment later; false after five seconds. */
+/** Tries until it holds, for what the cluster's controllers do a moment later; false after twenty seconds. */
 export async function eventually(check: () => Promise<boolean>): Promise<boolean> {
-  for (const end = Date.now() + 5000; Date.now() < end; ) {
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
     if (await check()) return true;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
