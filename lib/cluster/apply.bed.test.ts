@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { annotated, beginSet, configMap, linesOf, referenceOf, service } from "../../test/cluster/applied-set.ts";
-import { ApplyFailed } from "./apply.ts";
+import { ApplyFailed, applyObjects } from "./apply.ts";
 import { formatInventory } from "./inventory.ts";
 import { applyObject, deleteObject, findObject, getObject, patchObject } from "./objects.ts";
 
@@ -122,10 +122,17 @@ describe("refusals", () => {
     );
   });
 
+  it("an aborted apply rejects with the reason, which is no refusal", async () => {
+    const set = await beginSet();
+    const ending = new Error("the function ends");
+    const objects = [configMap(set.namespace, "a")];
+    await expect(set.apply(objects, { signal: AbortSignal.abort(ending) })).rejects.toBe(ending);
+    expect(await findObject(set.admin, referenceOf(configMap(set.namespace, "a")))).toBeUndefined();
+  });
+
   it("KS-210: a tenant without rights is refused in the API server's words", async () => {
     const set = await beginSet();
     const user = `system:serviceaccount:${set.namespace}:tenant`;
-    const { applyObjects } = await import("./apply.ts");
     await expect(applyObjects(set.client.as(user), [configMap(set.namespace, "a")], set.options())).rejects.toThrow(
       `ConfigMap/${set.namespace}/a dry-run failed (Forbidden): configmaps "a" is forbidden: User "${user}" cannot patch resource "configmaps" in API group "" in the namespace "${set.namespace}"`,
     );

@@ -86,7 +86,7 @@ export class ApplyFailed extends Error {
 /**
  * Applies objects server-side in stages (kustomization.md, sections 8 and 9): definitions, classes, custom kinds, all others.
  * Each object of a stage is tried before anything of that stage is written; an object that is already as wanted is not
- * written. Throws ApplyFailed with Flux's text for what is refused.
+ * written. Throws ApplyFailed with Flux's text for what is refused, and the reason of an aborted signal.
  *
  * Requests: two for a new object, three for a changed one, none for one that the record knows, but one LIST for each kind.
  */
@@ -118,6 +118,8 @@ export async function applyObjects(
     }
     return { entries: run.entries, record, pending: [] };
   } catch (error) {
+    // Whoever ended the apply did not learn that an object was refused.
+    if (options.signal?.aborted === true) throw options.signal.reason;
     throw new ApplyFailed(error instanceof Error ? error.message : String(error), run, error);
   }
 }

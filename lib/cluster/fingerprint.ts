@@ -50,7 +50,7 @@ export function fingerprintOf(metadata: ObjectMeta, fieldManager: string): strin
     generation: metadata.generation,
     deleting: metadata.deletionTimestamp !== undefined,
     labels: withoutKeys(metadata.labels, metadataKeys(ofStatus, "f:labels")),
-    annotations: withoutKeys(metadata.annotations, metadataKeys(ofStatus, "f:annotations").union(synthetic)),
+    annotations: withoutKeys(metadata.annotations, new Set([...metadataKeys(ofStatus, "f:annotations"), ...synthetic])),
     managers: managedFields.flatMap((entry) => describeManager(entry, fieldManager)).sort(),
   };
   return createHash("sha256").update(formatCanonical(tells)).digest("base64url");
