@@ -227,13 +227,17 @@ describe("the local queue", () => {
   it("costs less than a millisecond from a send to the start of the work, and less than 0.2 ms of its sender", async () => {
     const queue = open();
     const waits: number[] = [];
+    const sends: number[] = [];
     queue.consume("apply", async (body) => void waits.push(performance.now() - Number(body)), { concurrency: 8 });
-    const started = performance.now();
-    for (let n = 0; n < 500; n++) await queue.send("apply", [message(String(performance.now()), `g${n}`, `d${n}`)]);
-    const each = (performance.now() - started) / 500;
+    for (let n = 0; n < 500; n++) {
+      const started = performance.now();
+      await queue.send("apply", [message(String(started), `g${n}`, `d${n}`)]);
+      sends.push(performance.now() - started);
+    }
     await until(() => waits.length === 500);
-    waits.sort((a, b) => a - b);
-    expect(waits[250]).toBeLessThan(1);
-    expect(each).toBeLessThan(0.2);
+    // Medians: the machine may be busy with something else at any time.
+    const median = (times: number[]) => times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+    expect(median(waits)).toBeLessThan(1);
+    expect(median(sends)).toBeLessThan(0.2);
   });
 });
