@@ -1,5 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { admissionToken, admissionWork, parseAdmissionReview } from "./admission.ts";
+import { parseWorkItem } from "./work-item.ts";
 
 type Change = {
   operation?: string;
@@ -177,6 +179,53 @@ describe("tokens and bodies", () => {
     [{ kind: "AdmissionReview", request: { uid: 7 } }],
   ])("TM-002: %j is no review", (value) => {
     expect(parseAdmissionReview(value)).toBeUndefined();
+  });
+
+  it("TM-002: whatever JSON comes, it becomes work for well-named objects or none, and never an error", () => {
+    const fields = fc.constantFrom(
+      "kind",
+      "request",
+      "uid",
+      "object",
+      "oldObject",
+      "metadata",
+      "labels",
+      "operation",
+      "name",
+    );
+    const json = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 5 },
+        fc.string(),
+        fc.integer(),
+        fc.constant(null),
+        fc.array(tie("value")),
+        tie("fields"),
+      ),
+      fields: fc.dictionary(fields, tie("value")),
+    })).fields;
+    const review = fc.record({
+      kind: fc.constant("AdmissionReview"),
+      request: fc.record(
+        {
+          uid: fc.string({ minLength: 1 }),
+          operation: fc.constantFrom("CREATE", "UPDATE", "DELETE"),
+          kind: fc.constant(kustomization),
+          namespace: fc.string(),
+          name: fc.string(),
+          object: json,
+          oldObject: json,
+        },
+        { requiredKeys: ["uid", "operation", "kind"] },
+      ),
+    });
+    fc.assert(
+      fc.property(fc.oneof(json, review), (value) => {
+        const parsed = parseAdmissionReview(value);
+        if (parsed === undefined) return;
+        for (const item of admissionWork("home", parsed)) expect(parseWorkItem(JSON.stringify(item))).toEqual(item);
+      }),
+    );
   });
 
   it("TM-002: fields of a wrong type are as if they were absent", () => {

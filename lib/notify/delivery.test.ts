@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { type ChatService, startChatService } from "../../test/bed/chat-service.ts";
 import { attempts, type Delivery, deliver, waitSeconds } from "./delivery.ts";
 
@@ -86,6 +86,21 @@ describe("no answer", () => {
     const file = await service({ status: 307, headers: { location: "file:///etc/passwd" } });
     expect(await send(file.url)).toMatchObject({ retry: false, error: expect.stringContaining("protocol scheme") });
   });
+});
+
+it("TM-002: nothing is posted to the service that runs the function, however its address is written", async () => {
+  const runtime = await service();
+  const { port } = new URL(runtime.url);
+  vi.stubEnv("AWS_LAMBDA_RUNTIME_API", `127.0.0.1:${port}`);
+  const refused = { sent: false, retry: false, error: expect.stringContaining("the function's own") };
+  for (const host of ["127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]"])
+    expect(await send(`http://${host}:${port}/2018-06-01/runtime/init/error`)).toEqual(refused);
+  const redirecting = await service({ status: 307, headers: { location: `${runtime.url}/x` } });
+  expect(await send(redirecting.url)).toEqual(refused);
+  const proxied = { url: "http://chat.example", headers: {}, body: "{}" };
+  expect(await deliver(proxied, { proxy: new URL(runtime.url) }, 5)).toEqual(refused);
+  expect(runtime.posted).toEqual([]);
+  vi.unstubAllEnvs();
 });
 
 describe("the waits", () => {

@@ -57,6 +57,8 @@ async function exchange(
   if (url.protocol !== "http:" && url.protocol !== "https:")
     throw new PostRefused(`unsupported protocol scheme "${url.protocol.slice(0, -1)}"`);
   const { authority, certificate, key, proxy } = transport;
+  refuseOwnRuntime(url);
+  if (proxy !== undefined) refuseOwnRuntime(proxy);
   const secure: SecureContextOptions = {
     ...(authority === undefined ? {} : { ca: authority }),
     ...(certificate === undefined ? {} : { cert: certificate }),
@@ -90,6 +92,16 @@ async function exchange(
     });
   }
   return answerOf(outgoing, body);
+}
+
+/**
+ * Lambda runs a function by an HTTP service on the function's own machine, which believes whoever posts to it: a tenant's
+ * Provider must not be able to end or answer invocations. Its port is refused whatever the host, since names can lead anywhere.
+ */
+function refuseOwnRuntime({ protocol, port }: URL): void {
+  const own = process.env.AWS_LAMBDA_RUNTIME_API?.split(":")[1] ?? "";
+  if (own !== "" && protocol === "http:" && port === own)
+    throw new PostRefused(`port ${port} over http is the function's own: use another port or https`);
 }
 
 function answerOf(outgoing: ClientRequest, body: string | undefined): Promise<Exchanged> {

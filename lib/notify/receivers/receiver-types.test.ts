@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HookRefused, type HookRequest } from "./receiver-type.ts";
 import { receiverTypes, verifyRequest } from "./receiver-types.ts";
@@ -103,6 +104,33 @@ describe("github", () => {
     expect(refused("github", request(json), ["push"])).toBe(true);
     expect(refused("github", push)).toBe(false);
   });
+});
+
+it("RH-001: whatever a sender without the token sends is refused, and never an error", () => {
+  const header = fc.constantFrom(
+    "content-type",
+    "x-hub-signature-256",
+    "x-hub-signature",
+    "x-signature",
+    "x-github-event",
+  );
+  const text = fc.oneof(
+    fc.string(),
+    fc.constantFrom("application/json", "sha256=", "sha1=00", "=", "push"),
+    fc
+      .tuple(fc.constantFrom("sha1", "sha256", "sha512"), fc.uint8Array({ maxLength: 64 }))
+      .map(([algorithm, bytes]) => `${algorithm}=${Buffer.from(bytes).toString("hex")}`),
+  );
+  fc.assert(
+    fc.property(
+      fc.dictionary(header, text),
+      fc.uint8Array(),
+      fc.constantFrom("github", "generic-hmac"),
+      (headers, bytes, type) => {
+        expect(refused(type, request(headers, bytes))).toBe(true);
+      },
+    ),
+  );
 });
 
 describe("others", () => {
