@@ -42,8 +42,18 @@ export async function applyRevision(pass: Pass, source: Source): Promise<Applied
     opened.set(source.artifact.digest, opening);
     return opening;
   };
+  if (record !== undefined) tellWhatWasNotTold(pass, record);
   if (record !== undefined && (await nothingToDo(pass, source, record, artifact))) return { changed: false };
   return applyBuild(pass, source, record, await artifact());
+}
+
+/** The events of a pass that died after its work: its status, which is written after them, would be in the history (KS-226). */
+function tellWhatWasNotTold(pass: Pass, { tellable, rendered: digest }: KustomizationRecord): void {
+  if (tellable === undefined) return;
+  const since = Math.floor(tellable.since / 1000) * 1000;
+  const history = pass.status.history ?? [];
+  if (history.some((entry) => entry.digest === digest && Date.parse(entry.lastReconciled) >= since)) return;
+  for (const message of tellable.messages) publish(pass, { type: "Normal", reason: "Progressing", message });
 }
 
 /** Fetches and unpacks the artifact, and finds `spec.path` in it: the revision counts as attempted from here on (KS-225). */
@@ -114,7 +124,9 @@ async function applyBuild(
   const inventory = formatInventory(result.entries.map(({ reference }) => reference));
   status.inventory = { entries: inventory };
   await prune(pass, differenceOf(old, inventory), digest);
-  await writeRecord(context, object, { ...known, inventory, applied: result.record });
+  const messages = pass.events.map(({ message }) => message);
+  const tellable = messages.length === 0 ? {} : { tellable: { since: pass.startedAt, messages } };
+  await writeRecord(context, object, { ...known, inventory, applied: result.record, ...tellable });
   return { digest, changed: result.entries.some(isChange) };
 }
 

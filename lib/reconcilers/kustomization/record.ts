@@ -21,6 +21,11 @@ export type KustomizationRecord = {
   inventory: InventoryEntry[];
   /** What the apply engine found. */
   applied: AppliedRecord;
+  /**
+   * What the last complete pass had to tell of changes, and when it began (milliseconds since 1970): a pass that dies before its
+   * events are recorded would find nothing to tell when it is repeated.
+   */
+  tellable?: { since: number; messages: string[] };
   /** What a pass set out to apply, and may have applied in part (SN-13); absent once a pass was complete. */
   begun?: InventoryEntry[];
 };
