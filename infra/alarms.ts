@@ -5,6 +5,7 @@ import { Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import { type FunctionName, functionNames } from "./bundle.ts";
 import type { Config } from "./config.ts";
+import { constructId } from "./construct-id.ts";
 import type { Deployed } from "./functions.ts";
 import { type QueueName, type Queues, queueNames } from "./queues.ts";
 
@@ -15,7 +16,8 @@ const period = Duration.minutes(5);
 
 /**
  * The alarms: a dead letter is lost work and always wrong; an old message means that work comes in faster than it is done;
- * errors are repeated, so only those that go on are told of; throttles mean that the account's concurrency is too small.
+ * errors are repeated, so only those that go on are told of; throttles mean that the account's concurrency is too small; and
+ * without the schedule nothing that was lost is ever found.
  */
 export function createAlarms(
   stack: Stack,
@@ -35,7 +37,7 @@ export function createAlarms(
     });
   const ofQueues = queueNames.flatMap((name) => {
     const { queue, deadLetters } = queues[name];
-    const id = capitalised(name);
+    const id = constructId(name);
     return [
       alarm(
         `${id}DeadLetters`,
@@ -53,7 +55,7 @@ export function createAlarms(
   });
   const ofFunctions = functionNames.flatMap((name) => {
     const { lambda } = functions[name];
-    const id = capitalised(name);
+    const id = constructId(name);
     return [
       alarm(
         `${id}Errors`,
@@ -70,7 +72,16 @@ export function createAlarms(
       ),
     ];
   });
-  const alarms = [...ofQueues, ...ofFunctions];
+  const schedule = new Alarm(stack, "ScheduleSilentAlarm", {
+    alarmName: `${config.name}-schedule-silent`,
+    alarmDescription: "The schedule, which starts each minute, has hardly started in the last five.",
+    metric: functions.schedule.lambda.metricInvocations({ period }),
+    threshold: 3,
+    evaluationPeriods: 1,
+    comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+    treatMissingData: TreatMissingData.BREACHING,
+  });
+  const alarms = [...ofQueues, ...ofFunctions, schedule];
   if (config.alarmEmail !== undefined) mail(stack, config.alarmEmail, alarms);
   return alarms;
 }
@@ -86,8 +97,4 @@ function mail(stack: Stack, address: string, alarms: readonly Alarm[]): void {
     alarm.addAlarmAction(action);
     alarm.addOkAction(action);
   }
-}
-
-function capitalised(name: string): string {
-  return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
 }

@@ -90,6 +90,7 @@ describe("configuration of a deployment", () => {
     ],
     [{ network: { vpc: "vpc-1" } }, "network.vpc: must be subnets or securityGroups"],
     [{ logRetentionDays: 8 }, "logRetentionDays: is not one of"],
+    [{ logLevel: "debug" }, "logLevel: must be one of DEBUG, INFO, WARN, ERROR"],
     [{ alarmEmail: "nobody" }, "alarmEmail: must be an e-mail address"],
   ])("refuses %j", (config, message) => {
     expect(() => parseConfig(config)).toThrow(message);

@@ -29,6 +29,7 @@ export type Config = {
   /** Concurrency taken out of the account's pool for one function: a guarantee and a limit. */
   reservedConcurrency: Partial<Record<FunctionName, number>>;
   logRetentionDays: number;
+  logLevel: LogLevel;
   /** Address that alarms are mailed to. */
   alarmEmail?: string;
   /** How many timeouts of its function a message stays invisible: AWS asks for 6 (see queues.ts). */
@@ -45,9 +46,14 @@ const defaults: Config = {
   maximumConcurrency: { source: 20, apply: 50, notify: 10, timers: 5 },
   reservedConcurrency: {},
   logRetentionDays: 14,
+  logLevel: "INFO",
   visibilityFactor: 6,
   localstack: false,
 };
+
+/** What is logged at least. DEBUG tells of every look at an object. */
+export const logLevels = ["DEBUG", "INFO", "WARN", "ERROR"] as const;
+export type LogLevel = (typeof logLevels)[number];
 
 /** Retention times that CloudWatch Logs accepts, in days. */
 export const retentionDays = [
@@ -114,6 +120,11 @@ const readers: { [Key in keyof Config]-?: (value: unknown, path: string) => Conf
     if (!retentionDays.some((days) => days === value))
       throw new ConfigError(path, `is not one of ${retentionDays.join(", ")}`);
     return Number(value);
+  },
+  logLevel: (value, path) => {
+    const level = logLevels.find((known) => known === value);
+    if (level === undefined) throw new ConfigError(path, `must be one of ${logLevels.join(", ")}`);
+    return level;
   },
   alarmEmail: (value, path) => matching(value, path, /^[^\s@]+@[^\s@]+$/, "an e-mail address"),
   visibilityFactor: (value, path) => number(value, path, 1, 60),

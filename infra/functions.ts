@@ -13,6 +13,7 @@ import {
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { Bundle, FunctionName } from "./bundle.ts";
 import type { Config } from "./config.ts";
+import { constructId } from "./construct-id.ts";
 
 /**
  * Longest time of one invocation in seconds. Work may take as long as on the local host; the front answers within what
@@ -63,7 +64,7 @@ export function createFunction(
   name: FunctionName,
   { bundle, statements, environment, renderer }: FunctionOptions,
 ): Deployed {
-  const id = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  const id = constructId(name);
   const ownName = functionName(config, name);
   const log = new LogGroup(stack, `${id}Log`, {
     logGroupName: `/aws/lambda/${ownName}`,
@@ -99,7 +100,7 @@ export function createFunction(
     timeout: Duration.seconds(timeoutSeconds[name]),
     role,
     logGroup: log,
-    environment,
+    environment: { ...environment, POWERTOOLS_LOG_LEVEL: config.logLevel },
     layers: renderer === undefined ? [] : [renderer],
     // An artifact may unpack to 512 MiB (lib/kustomize/artifact.ts), which is all that /tmp holds unless asked for more.
     ...(renderer === undefined ? {} : { ephemeralStorageSize: Size.gibibytes(1) }),

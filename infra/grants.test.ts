@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type FunctionName, functionNames } from "./bundle.ts";
+import { constructId } from "./construct-id.ts";
 import { propertiesOf, readable, type Template, templateOf } from "./template.ts";
 
 const template = templateOf({
@@ -81,7 +82,7 @@ describe("the role of a function", () => {
   });
 
   it.each(functionNames)("%s: may be taken by Lambda alone, and holds no policy of somebody else", (name) => {
-    const role = propertiesOf(template, "AWS::IAM::Role", `${capitalised(name)}Role`);
+    const role = propertiesOf(template, "AWS::IAM::Role", `${constructId(name)}Role`);
     expect(role.AssumeRolePolicyDocument).toMatchObject({
       Statement: [{ Action: "sts:AssumeRole", Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" } }],
     });
@@ -91,9 +92,9 @@ describe("the role of a function", () => {
 
   it("is the function's own, and no policy is attached from outside", () => {
     const used = functionNames.map((name) =>
-      readable(propertiesOf(template, "AWS::Lambda::Function", capitalised(name)).Role),
+      readable(propertiesOf(template, "AWS::Lambda::Function", constructId(name)).Role),
     );
-    expect(used).toEqual(functionNames.map((name) => `${capitalised(name)}Role.Arn`));
+    expect(used).toEqual(functionNames.map((name) => `${constructId(name)}Role.Arn`));
     expect(Object.values(template.Resources).map(({ Type }) => Type)).not.toContain("AWS::IAM::Policy");
   });
 
@@ -126,7 +127,7 @@ describe("the environment of a function", () => {
     ["timers", ["QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
   ] as const)("%s: is told only of what it may use", (name, variables) => {
     const names = Object.keys(environmentOf(template, name)).sort();
-    expect(names).toEqual(variables.map((variable) => `SLUICE_${variable}`));
+    expect(names).toEqual(["POWERTOOLS_LOG_LEVEL", ...variables.map((variable) => `SLUICE_${variable}`)]);
   });
 
   it("names the clusters with their regions, in the order of the configuration", () => {
@@ -138,7 +139,7 @@ describe("the environment of a function", () => {
 });
 
 function rightsOf(from: Template, name: FunctionName): string[] {
-  const role = propertiesOf(from, "AWS::IAM::Role", `${capitalised(name)}Role`) as {
+  const role = propertiesOf(from, "AWS::IAM::Role", `${constructId(name)}Role`) as {
     Policies: { PolicyDocument: { Statement: { Effect: string; Action: string | string[]; Resource: unknown }[] } }[];
   };
   return role.Policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement).map(({ Effect, Action, Resource }) => {
@@ -148,12 +149,8 @@ function rightsOf(from: Template, name: FunctionName): string[] {
 }
 
 function environmentOf(from: Template, name: FunctionName): Record<string, unknown> {
-  const { Environment } = propertiesOf(from, "AWS::Lambda::Function", capitalised(name)) as {
+  const { Environment } = propertiesOf(from, "AWS::Lambda::Function", constructId(name)) as {
     Environment: { Variables: Record<string, unknown> };
   };
   return Environment.Variables;
-}
-
-function capitalised(name: string): string {
-  return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
 }

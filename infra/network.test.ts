@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { functionNames } from "./bundle.ts";
+import { constructId } from "./construct-id.ts";
 import { propertiesOf, templateOf } from "./template.ts";
 
 const network = {
@@ -7,18 +8,17 @@ const network = {
   securityGroups: ["sg-0123456789abcdef0"],
 };
 const template = templateOf({ network });
-const capitalised = (name: string) => `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
 
 describe("a network for clusters that are not on the internet (BS-049)", () => {
   it.each(functionNames)("%s: is in it if it reaches clusters, and only then", (name) => {
-    const { VpcConfig } = propertiesOf(template, "AWS::Lambda::Function", capitalised(name));
+    const { VpcConfig } = propertiesOf(template, "AWS::Lambda::Function", constructId(name));
     expect(VpcConfig).toEqual(
       name === "timers" ? undefined : { SubnetIds: network.subnets, SecurityGroupIds: network.securityGroups },
     );
   });
 
   it.each(functionNames)("%s: is attached by Lambda alone, never by its own code", (name) => {
-    const { Policies } = propertiesOf(template, "AWS::IAM::Role", `${capitalised(name)}Role`) as {
+    const { Policies } = propertiesOf(template, "AWS::IAM::Role", `${constructId(name)}Role`) as {
       Policies: { PolicyDocument: { Statement: { Sid: string; Effect: string; Action: string[] }[] } }[];
     };
     const statements = Policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement);
@@ -41,6 +41,6 @@ describe("a network for clusters that are not on the internet (BS-049)", () => {
   it("is nobody's where none is configured", () => {
     const without = templateOf();
     for (const name of functionNames)
-      expect(propertiesOf(without, "AWS::Lambda::Function", capitalised(name))).not.toHaveProperty("VpcConfig");
+      expect(propertiesOf(without, "AWS::Lambda::Function", constructId(name))).not.toHaveProperty("VpcConfig");
   });
 });

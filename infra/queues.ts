@@ -1,6 +1,7 @@
 import { Duration, type Stack } from "aws-cdk-lib";
 import { DeduplicationScope, FifoThroughputLimit, Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
 import type { Config, Consumer } from "./config.ts";
+import { constructId } from "./construct-id.ts";
 import { timeoutSeconds } from "./functions.ts";
 
 /** The queues by the name that `lib/platform/ports.ts` gives them, and the delay queue of what is not due yet. */
@@ -38,7 +39,7 @@ export function createQueues(stack: Stack, config: Config): Queues {
 }
 
 function createQueue(stack: Stack, config: Config, name: QueueName, fifo: boolean): Queues[QueueName] {
-  const id = `${name.charAt(0).toUpperCase()}${name.slice(1)}Queue`;
+  const id = `${constructId(name)}Queue`;
   const common = {
     encryption: QueueEncryption.SQS_MANAGED,
     enforceSSL: true,

@@ -1,15 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { receivesBeforeDeadLetter } from "../lib/platform/local/queue.ts";
 import { type FunctionName, functionNames } from "./bundle.ts";
+import { constructId } from "./construct-id.ts";
 import { timeoutSeconds } from "./functions.ts";
 import { consumerOf, type QueueName, queueNames } from "./queues.ts";
 import { propertiesOf, readable, resourcesOf, templateOf, templatesOf } from "./template.ts";
 
 const template = templateOf();
-const queueId = (name: QueueName) => `${capitalised(name)}Queue`;
+const queueId = (name: QueueName) => `${constructId(name)}Queue`;
 const queueOf = (name: QueueName, from = template) => propertiesOf(from, "AWS::SQS::Queue", queueId(name));
 const functionOf = (name: FunctionName, from = template) =>
-  propertiesOf(from, "AWS::Lambda::Function", capitalised(name));
+  propertiesOf(from, "AWS::Lambda::Function", constructId(name));
 
 describe("the bucket (BS-048)", () => {
   const bucket = propertiesOf(template, "AWS::S3::Bucket", "Bucket");
@@ -103,7 +104,7 @@ describe("what starts a function", () => {
   const mappings = resourcesOf(template, "AWS::Lambda::EventSourceMapping");
 
   it.each(queueNames)("%s messages: one at a time where it is work, bounded, and each answered for itself", (name) => {
-    const consumer = capitalised(consumerOf[name]);
+    const consumer = constructId(consumerOf[name]);
     const concurrency = { source: 20, apply: 50, notification: 10, delay: 5 }[name];
     expect(readable(mappings[`${consumer}Source`]?.Properties)).toEqual({
       EventSourceArn: `${queueId(name)}.Arn`,
@@ -146,9 +147,9 @@ describe("the functions", () => {
         Runtime: "nodejs24.x",
         Timeout: timeoutSeconds[name],
         RecursiveLoop: "Allow",
-        LoggingConfig: { LogGroup: `${capitalised(name)}Log` },
+        LoggingConfig: { LogGroup: `${constructId(name)}Log` },
       });
-      const log = propertiesOf(template, "AWS::Logs::LogGroup", `${capitalised(name)}Log`);
+      const log = propertiesOf(template, "AWS::Logs::LogGroup", `${constructId(name)}Log`);
       expect(log).toEqual({ LogGroupName: `/aws/lambda/sluice-${name}`, RetentionInDays: 14 });
     },
   );
@@ -162,13 +163,14 @@ describe("the functions", () => {
     }
   });
 
-  it("reserves concurrency, memory and log retention as the configuration says", () => {
+  it("reserves concurrency, memory and logs as the configuration says", () => {
     const set = templateOf({
       name: "team-a",
       reservedConcurrency: { webhook: 20 },
       memory: { apply: 3008 },
       maximumConcurrency: { apply: 200 },
       logRetentionDays: 365,
+      logLevel: "DEBUG",
     });
     expect(functionOf("webhook", set)).toMatchObject({
       FunctionName: "team-a-webhook",
@@ -179,6 +181,7 @@ describe("the functions", () => {
     const mapping = propertiesOf(set, "AWS::Lambda::EventSourceMapping", "ApplySource");
     expect(mapping.ScalingConfig).toEqual({ MaximumConcurrency: 200 });
     expect(propertiesOf(set, "AWS::Logs::LogGroup", "ApplyLog").RetentionInDays).toBe(365);
+    expect(functionOf("apply", set).Environment).toMatchObject({ Variables: { POWERTOOLS_LOG_LEVEL: "DEBUG" } });
   });
 
   it("know the front by its address without a slash at the end, but the front itself, which is made before it", () => {
@@ -230,7 +233,19 @@ describe("alarms and dashboard (BS-048)", () => {
   });
 
   it("tell of errors and throttles of each function", () => {
-    for (const metric of ["Errors", "Throttles"]) expect(watched(metric)).toEqual(functionNames.map(capitalised));
+    for (const metric of ["Errors", "Throttles"]) expect(watched(metric)).toEqual(functionNames.map(constructId));
+  });
+
+  it("tell of a schedule that does not start, also where there is nothing to measure", () => {
+    expect(readable(watching("Invocations"))).toEqual([
+      expect.objectContaining({
+        Dimensions: [{ Name: "FunctionName", Value: "Schedule" }],
+        ComparisonOperator: "LessThanThreshold",
+        Threshold: 3,
+        Period: 300,
+        TreatMissingData: "breaching",
+      }),
+    ]);
   });
 
   it("are mailed where an address is given, over TLS", () => {
@@ -262,7 +277,3 @@ describe("a deployment", () => {
     expect(() => templateOf({}, { home: {} })).not.toThrow();
   });
 });
-
-function capitalised(name: string): string {
-  return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-}
