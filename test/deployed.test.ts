@@ -104,6 +104,8 @@ describe("Sluice on AWS", { timeout: 150_000 }, () => {
   it("with webhooks off, the minute schedule repairs drift", { timeout: 200_000 }, async () => {
     const path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
     await first.client.request({ method: "DELETE", path });
+    // The API server learns of it by a watch.
+    await sleep(3_000);
     await first.patch("ConfigMap", "config", { data: { colour: "red" } });
     await first.until("ConfigMap", "config", isColour("yellow"), 150);
   });
