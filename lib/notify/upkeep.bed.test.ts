@@ -16,7 +16,7 @@ afterEach(() => bed.close());
 
 const reference = (kind: string, name: string) => ({ apiVersion, kind, namespace: bed.namespace, name });
 const find = (kind: string, name: string) => findObject(bed.client, reference(kind, name));
-const upkeep = () => runUpkeep(bed.platform, async () => bed.client);
+const upkeep = () => runUpkeep(bed.platform, async () => bed.controller);
 
 /** Makes an object look as Flux left it, with somebody else's finalizer beside Flux's. */
 async function hold(kind: string, name: string, finalizers = [finalizer]): Promise<void> {

@@ -8,6 +8,7 @@ import { type Kind, parseWorkItem, type WorkItem } from "../../lib/engine/work-i
 import { createFront, type Front } from "../../lib/front/front.ts";
 import { freePort } from "../../lib/host/free-port.ts";
 import { finalizeReceiver, reconcileReceiver } from "../../lib/reconcilers/receiver.ts";
+import { controllerClient } from "./controller-client.ts";
 import { connectTo, installedCluster } from "./installed.ts";
 import { openTestPlatform, type TestPlatform } from "./local-platform.ts";
 
@@ -17,9 +18,10 @@ const reconcilers = {
 
 /** What the tests of Receivers share: a real cluster that can be away, a front over a local platform, and objects. */
 export type HookBed = TestPlatform & {
+  /** The administrator. */
   client: ClusterClient;
   front: Front;
-  /** Connects as the host does: to the real API server or, while `away`, to a port where nobody listens. */
+  /** Connects with a function's rights: to the real API server or, while `away`, to a port where nobody listens. */
   connect: () => Promise<ClusterClient>;
   away: boolean;
   /** The work that was enqueued for an object so far. */
@@ -46,7 +48,8 @@ export async function openHookBed(): Promise<HookBed> {
   const woken: WorkItem[] = [];
   for (const queue of ["source", "apply"] as const)
     platform.consume(queue, async (body) => void woken.push(parseWorkItem(body)), { concurrency: 1 });
-  const connect = async () => (bed.away ? away : client);
+  const controller = await controllerClient();
+  const connect = async () => (bed.away ? away : controller);
   const make = (apiVersion: string, kind: string, metadata: KubernetesObject["metadata"], rest: object) =>
     createObject(client, { apiVersion, kind, metadata, ...rest });
   const notification = "notification.toolkit.fluxcd.io/v1";

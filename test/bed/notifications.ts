@@ -6,12 +6,16 @@ import type { EventRecord } from "../../lib/engine/reconciler.ts";
 import { dispatchNotification } from "../../lib/notify/dispatch.ts";
 import { uniqueNamespace } from "./bed.ts";
 import { type ChatService, startChatService } from "./chat-service.ts";
+import { controllerClient } from "./controller-client.ts";
 import { installedCluster } from "./installed.ts";
 import { openTestPlatform, type TestPlatform } from "./local-platform.ts";
 
 /** What the tests of notifications share: a namespace, a queue that is worked on, services that are told, and objects. */
 export type NotificationBed = TestPlatform & {
+  /** The administrator. */
   client: ClusterClient;
+  /** The same cluster with the rights of the function that notifies. */
+  controller: ClusterClient;
   namespace: string;
   /** Starts a service that ends with the bed. */
   service(...secure: Parameters<typeof startChatService>): Promise<ChatService>;
@@ -44,7 +48,8 @@ export async function openNotificationBed(runtimeNamespace?: string): Promise<No
   const { platform } = opened;
   const namespace = await uniqueNamespace("notify");
   const services: ChatService[] = [];
-  const work = (body: string) => dispatchNotification(platform, async () => client, body, runtimeNamespace);
+  const controller = await controllerClient();
+  const work = (body: string) => dispatchNotification(platform, async () => controller, body, runtimeNamespace);
   platform.consume("notification", work, { concurrency: 4 });
   const make = (apiVersion: string, kind: string, name: string, rest: object) =>
     createObject(client, { apiVersion, kind, metadata: { namespace, name }, ...rest });
@@ -53,6 +58,7 @@ export async function openNotificationBed(runtimeNamespace?: string): Promise<No
   const bed: NotificationBed = {
     ...opened,
     client,
+    controller,
     namespace,
     service: async (...secure) => {
       const service = await startChatService(...secure);
@@ -77,7 +83,7 @@ export async function openNotificationBed(runtimeNamespace?: string): Promise<No
       },
     }),
     say: async (event = {}) => {
-      const sink = { cluster: client, clusterId: "home", queue: platform.queue, clock: platform.clock };
+      const sink = { cluster: controller, clusterId: "home", queue: platform.queue, clock: platform.clock };
       await recordEvents(sink, bed.web(), "kustomize-controller", [{ ...healthCheckFailed, ...event }]);
     },
     settled: async () => {

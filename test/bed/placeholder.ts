@@ -1,5 +1,6 @@
 import type { ClusterClient } from "../../lib/cluster/client.ts";
 import { createObject } from "../../lib/cluster/objects.ts";
+import { mayReadPlaceholders } from "./controller-client.ts";
 
 /**
  * Makes a notification-controller Deployment in a namespace that a test takes for the one of the controllers, so that flags and
@@ -13,6 +14,7 @@ export async function makePlaceholder(
 ): Promise<void> {
   const name = "notification-controller";
   const labels = { app: name };
+  await mayReadPlaceholders(client, namespace);
   await createObject(client, {
     apiVersion: "apps/v1",
     kind: "Deployment",
