@@ -84,6 +84,23 @@ describe("a request to a path", () => {
     expect(await bed.call(`/away${path}`)).toBe(404);
   });
 
+  it("QK-006: two Receivers that share a path are both called", async () => {
+    const namespace = await uniqueNamespace("hook");
+    const longer = `b${namespace}`;
+    await createObject(bed.client, { apiVersion: "v1", kind: "Namespace", metadata: { name: longer } });
+    for (const of of [namespace, longer]) {
+      await bed.makeSecret(of, "token", { token: "secret" });
+      await bed.makeSource(of, "app");
+    }
+    const spec = { type: "generic", resources: [resource("app")] };
+    const one = await bed.makeReceiver(namespace, spec, "ab");
+    const other = await bed.makeReceiver(longer, spec, "a");
+    expect(other.status?.webhookPath).toBe(one.status?.webhookPath);
+    expect(await bed.call(one.status?.webhookPath)).toBe(200);
+    expect(await bed.requestedAt(namespace, "app")).toBeDefined();
+    expect(await bed.requestedAt(longer, "app")).toBeDefined();
+  });
+
   it("RH-003: one missing resource is 500 and does not stop the others", async () => {
     const namespace = await uniqueNamespace("hook");
     await Promise.all([bed.makeSecret(namespace, "token", { token: "secret" }), bed.makeSource(namespace, "app")]);

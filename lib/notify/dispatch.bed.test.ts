@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { uniqueNamespace } from "../../test/bed/bed.ts";
 import type { ChatService } from "../../test/bed/chat-service.ts";
@@ -70,6 +71,8 @@ describe("an event that happened", () => {
     await bed.say({ message: "nobody listens yet" });
     await bed.settled();
     await bed.makeAlert("a", "generic");
+    // Alerts are believed for a second.
+    await sleep(1100);
     await bed.say({ message: "nobody listens yet" });
     await bed.say();
     await bed.say();

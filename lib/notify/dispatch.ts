@@ -49,7 +49,7 @@ export async function dispatchNotification(
 
 /** EI-009: one accepted event goes to every Alert that takes it. */
 async function fanOut(platform: Platform, cluster: ClusterClient, message: NotificationMessage): Promise<void> {
-  const alerts = await listAlerts(cluster);
+  const alerts = await alertsOf(cluster, platform.clock.now().getTime());
   let labels: Promise<Record<string, string>> | undefined;
   const readLabels = () => {
     labels ??= labelsOf(cluster, message.event);
@@ -68,6 +68,20 @@ async function fanOut(platform: Platform, cluster: ClusterClient, message: Notif
       formatMessage({ ...message, delivery: { namespace, alert: name, failed: 0, warned: false } }),
     );
   if (messages.length > 0) await platform.queue.send("notification", messages);
+}
+
+/** How long the Alerts of a cluster are believed, in milliseconds: one push may make hundreds of events within it. */
+const believedMilliseconds = 1000;
+
+const known = new WeakMap<ClusterClient, { at: number; alerts: Promise<Alert[]> }>();
+
+function alertsOf(cluster: ClusterClient, now: number): Promise<Alert[]> {
+  const entry = known.get(cluster);
+  if (entry !== undefined && Math.abs(now - entry.at) < believedMilliseconds) return entry.alerts;
+  const alerts = listAlerts(cluster);
+  known.set(cluster, { at: now, alerts });
+  alerts.catch(() => known.delete(cluster));
+  return alerts;
 }
 
 async function listAlerts(cluster: ClusterClient): Promise<Alert[]> {
@@ -94,8 +108,8 @@ const readers = new WeakMap<Platform, ReturnType<typeof createSettingsReader>>()
 
 /** One reader a platform: messages of one process share what it remembers for some seconds. */
 function settingsReader(platform: Platform, runtimeNamespace: string): ReturnType<typeof createSettingsReader> {
-  const known = readers.get(platform);
-  if (known !== undefined) return known;
+  const reading = readers.get(platform);
+  if (reading !== undefined) return reading;
   const { clock, log } = platform;
   const reader = createSettingsReader({ clock, log, runtimeNamespace, freshSeconds: 5 });
   readers.set(platform, reader);

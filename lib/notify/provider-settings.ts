@@ -2,9 +2,9 @@ import { createSecureContext } from "node:tls";
 import type { Provider } from "../api/provider.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { parseYamlDocuments } from "../text/yaml.ts";
+import { isAnswer } from "./is-answer.ts";
 import type { Transport } from "./post.ts";
 import { ProviderInvalid, type ProviderSettings } from "./providers/provider-type.ts";
-import { isAnswer } from "./reachable.ts";
 import { readSecretData, type SecretData } from "./secret-data.ts";
 
 /** A Provider ready to send: what its type reads, how it is reached, and the texts that no event or log may show. */

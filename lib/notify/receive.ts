@@ -5,7 +5,7 @@ import { createSettingsReader, type Settings } from "../engine/settings.ts";
 import { enqueue } from "../engine/work-item.ts";
 import type { Platform } from "../platform/ports.ts";
 import { heldRequests, holdRequest } from "./held-requests.ts";
-import { isAnswer } from "./reachable.ts";
+import { isAnswer } from "./is-answer.ts";
 import { isIndexed } from "./receiver-index.ts";
 import { createReceiverLookup, type FoundReceiver } from "./receiver-lookup.ts";
 import { HookRefused, type HookRequest } from "./receivers/receiver-type.ts";

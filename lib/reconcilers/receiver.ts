@@ -1,6 +1,6 @@
 import type { Receiver, ReceiverStatus } from "../api/receiver.ts";
 import type { Context, EventRecord, Finalizer, Outcome, Reconciler } from "../engine/reconciler.ts";
-import { isAnswer } from "../notify/reachable.ts";
+import { isAnswer } from "../notify/is-answer.ts";
 import { indexReceiver, unindexReceiver } from "../notify/receiver-index.ts";
 import { receiverTypes } from "../notify/receivers/receiver-types.ts";
 import { readSecretData } from "../notify/secret-data.ts";
