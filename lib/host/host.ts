@@ -54,6 +54,9 @@ export type Host = HostAddress & {
   stop(): Promise<void>;
 };
 
+/** What has been told is remembered for a day, as the bucket's life-cycle rule has it. */
+const expiry = [{ prefix: "notified/", seconds: 86_400 }];
+
 /** Longest time that one item may take: as long as the functions have. */
 const itemMilliseconds = 120_000;
 
@@ -92,7 +95,7 @@ async function start(options: HostOptions, ending: (() => Promise<void>)[], stop
   ending.push(() => listener.close());
 
   const endpoint = options.advertise ?? listener.url;
-  const local = createLocalPlatform({ directory, endpoint, cluster: options.cluster, log });
+  const local = createLocalPlatform({ directory, endpoint, cluster: options.cluster, log, expiry });
   const items = createItemSignals(itemMilliseconds);
   ending.push(async () => {
     const closed = local.close();

@@ -5,7 +5,7 @@ import { createLocalClusters, type NamedCluster } from "./clusters.ts";
 import { createDeadLetters, type DeadLetters } from "./dead-letters.ts";
 import { createLocalQueue, type LocalQueue, type QueueTimes } from "./queue.ts";
 import { openQueueJournal } from "./queue-journal.ts";
-import { createLocalRecordStore } from "./record-store.ts";
+import { createLocalRecordStore, type RecordExpiry } from "./record-store.ts";
 import { createLocalSecrets } from "./secrets.ts";
 
 /** What a local platform is made of. Everything that lasts lies in `directory`, which one process has at a time. */
@@ -15,6 +15,8 @@ export type LocalPlatformOptions = {
   endpoint: string;
   cluster: NamedCluster;
   log: Logger;
+  /** Records that are of no use after a time. */
+  expiry?: RecordExpiry[];
   /** Shorter times for tests. */
   times?: Partial<QueueTimes>;
 };
@@ -43,9 +45,10 @@ export function createLocalPlatform(options: LocalPlatformOptions): LocalPlatfor
       else log.warn("a message will be delivered again", fields);
     },
   });
+  const records = createLocalRecordStore(directory, options.expiry);
   return {
     artifacts: createLocalArtifactStore(join(directory, "artifacts")),
-    records: createLocalRecordStore(join(directory, "records")),
+    records: { get: records.get, put: records.put, remove: records.remove },
     queue: { send: queue.send, sendLater: queue.sendLater },
     secrets: createLocalSecrets(join(directory, "secrets")),
     clusters: createLocalClusters(join(directory, "clusters"), options.cluster),
@@ -55,6 +58,9 @@ export function createLocalPlatform(options: LocalPlatformOptions): LocalPlatfor
     consume: queue.consume,
     depth: queue.depth,
     deadLetters,
-    close: () => queue.close(),
+    close: async () => {
+      await queue.close();
+      records.close();
+    },
   };
 }
