@@ -1,0 +1,181 @@
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { patchObject } from "../lib/cluster/objects.ts";
+import { fetchArchive, resolveRevision } from "../lib/git/fetch.ts";
+import type { GitRepository } from "../lib/host/git/repository.ts";
+import { startSluice } from "./bed/sluice.ts";
+import { apiVersions, conditionOf, configMap, openWorkspace, type Workspace } from "./bed/workspace.ts";
+
+/** How long a placeholder is remembered: a change of it counts after that. */
+const rememberedMilliseconds = 5500;
+
+let directory: string;
+let sluice: Awaited<ReturnType<typeof startSluice>>;
+let workspace: Workspace;
+let repository: GitRepository;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sluice-placeholders-"));
+  sluice = await startSluice({ directory });
+  workspace = await openWorkspace("placeholders", { sluice });
+  repository = await workspace.repository({ "app/config.yaml": configMap("config", { colour: "blue" }) });
+}, 300_000);
+
+afterAll(async () => {
+  await workspace?.close();
+  await sluice?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function changePlaceholder(name: string, spec: unknown): Promise<void> {
+  const reference = { apiVersion: apiVersions.Deployment, kind: "Deployment", namespace: "flux-system", name };
+  await patchObject(workspace.client, reference, { merge: { spec } }, { fieldManager: "team" });
+  await sleep(rememberedMilliseconds);
+}
+
+const withArgs = (...args: string[]) => ({
+  template: { spec: { containers: [{ name: "manager", image: "example.invalid/none", args }] } },
+});
+
+async function serve(content: Uint8Array): Promise<{ server: Server; url: string }> {
+  const server = createServer((_request, response) => response.end(content));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  return { server, url: `http://127.0.0.1:${address.port}/artifact.tar.gz` };
+}
+
+/** Writes a GitRepository's status as an in-cluster source-controller does. */
+async function writeArtifact(name: string, artifact: Record<string, unknown>): Promise<void> {
+  await workspace.client.request({
+    method: "PATCH",
+    path: `/apis/${apiVersions.GitRepository}/namespaces/${workspace.namespace}/gitrepositories/${name}/status`,
+    query: { fieldManager: "source-controller" },
+    contentType: "application/merge-patch+json",
+    body: { status: { artifact: { lastUpdateTime: "2026-01-01T00:00:00Z", path: "x", ...artifact } } },
+  });
+}
+
+describe("placeholders say what is Sluice's, and how it behaves", () => {
+  it("design, decision 2: a controller that runs in the cluster owns its kinds, and its artifacts are read", async () => {
+    await changePlaceholder("source-controller", { replicas: 1 });
+    await workspace.gitRepository("elsewhere", repository.url);
+    await workspace.kustomization("app", { path: "./app", sourceRef: { kind: "GitRepository", name: "elsewhere" } });
+    const waiting = await workspace.until("Kustomization", "app", ({ status }) => status?.conditions !== undefined);
+    expect(conditionOf(waiting.status, "Ready")?.message).toBe("Source artifact not found, retrying in 30s");
+    const untouched = await workspace.find("GitRepository", "elsewhere");
+    expect(untouched?.metadata.finalizers).toBeUndefined();
+    expect(untouched?.status?.conditions).toBeUndefined();
+
+    const source = { url: repository.url, reference: { branch: "main" } };
+    const signal = AbortSignal.timeout(10_000);
+    const resolved = await resolveRevision(source, signal);
+    const { tarGz, digest } = await fetchArchive(source, resolved, signal);
+    const { server, url } = await serve(tarGz);
+    await writeArtifact("elsewhere", { url, digest, revision: resolved.revision });
+    await workspace.reconcile("Kustomization", "app");
+    await workspace.untilReady("Kustomization", "app");
+    expect((await workspace.find("ConfigMap", "config"))?.data).toEqual({ colour: "blue" });
+
+    const other = `sha256:${"0".repeat(64)}`;
+    await writeArtifact("elsewhere", {
+      url,
+      digest: other,
+      revision: "main@sha1:0000000000000000000000000000000000000000",
+    });
+    await workspace.reconcile("Kustomization", "app");
+    const failed = await workspace.until(
+      "Kustomization",
+      "app",
+      ({ status }) => conditionOf(status, "Ready")?.status === "False",
+    );
+    expect(conditionOf(failed.status, "Ready")).toMatchObject({
+      reason: "ArtifactFailed",
+      message: `failed to verify archive: computed digest doesn't match provided '${other}'`,
+    });
+    server.close();
+  });
+
+  it("design, decision 2: and back, when its Deployment is scaled to 0", async () => {
+    await changePlaceholder("source-controller", { replicas: 0 });
+    await workspace.reconcile("GitRepository", "elsewhere");
+    await workspace.untilReady("GitRepository", "elsewhere");
+    // The revision that comes back was attempted before, so that, as in Flux, it is no news (KS-007).
+    await workspace.reconcile("Kustomization", "app");
+    await workspace.untilReady("Kustomization", "app");
+    const commit = (await repository.git(["rev-parse", "main"])).trim();
+    const ks = await workspace.find("Kustomization", "app");
+    expect(ks?.status?.lastAppliedRevision).toBe(`main@sha1:${commit}`);
+  });
+
+  it("KS-021, KS section 16: a change of args takes effect without a restart", async () => {
+    const other = await openWorkspace("tenant", { sluice });
+    await workspace.untilReady("GitRepository", "elsewhere");
+    const { namespace } = workspace;
+    const crossing = { kind: "GitRepository", name: "elsewhere", namespace } as const;
+    await other.kustomization("crossing", { path: "./app", sourceRef: crossing });
+    await other.untilReady("Kustomization", "crossing");
+
+    await changePlaceholder("kustomize-controller", withArgs("--no-cross-namespace-refs=true"));
+    await other.reconcile("Kustomization", "crossing");
+    const denied = await other.until(
+      "Kustomization",
+      "crossing",
+      ({ status }) => conditionOf(status, "Stalled")?.status === "True",
+    );
+    const text = `can't access 'GitRepository/${namespace}/elsewhere', cross-namespace references have been blocked`;
+    for (const type of ["Ready", "Stalled"]) {
+      expect(conditionOf(denied.status, type)).toMatchObject({ reason: "AccessDenied", message: text });
+    }
+
+    await changePlaceholder("kustomize-controller", withArgs("--requeue-dependency=7s"));
+    await other.reconcile("Kustomization", "crossing");
+    await other.untilReady("Kustomization", "crossing");
+    await other.kustomization("waiting", { dependsOn: [{ name: "none" }], sourceRef: crossing });
+    await other.until("Kustomization", "waiting", ({ status }) => status?.conditions !== undefined);
+    const [event] = await other.events("Kustomization", "waiting");
+    expect(event?.message).toBe("Dependencies do not meet ready condition, retrying in 7s");
+    await other.close();
+  });
+
+  it("KS-210: a tenant acts as its ServiceAccount, and gets no further", async () => {
+    await workspace.create({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "tenant" } });
+    await workspace.kustomization("tenant", {
+      path: "./app",
+      sourceRef: { kind: "GitRepository", name: "elsewhere" },
+      serviceAccountName: "tenant",
+      namePrefix: "tenant-",
+      retryInterval: "1s",
+    });
+    const failed = ({ status }: { status?: { conditions?: unknown } }) =>
+      JSON.stringify(status?.conditions ?? "").includes("ReconciliationFailed");
+    const refused = await workspace.until("Kustomization", "tenant", failed);
+    const { namespace } = workspace;
+    expect(conditionOf(refused.status, "Ready")?.message).toContain(
+      `User "system:serviceaccount:${namespace}:tenant" cannot`,
+    );
+    const rbac = "rbac.authorization.k8s.io/v1";
+    const verbs = ["get", "list", "create", "patch", "update", "delete"];
+    await workspace.create({
+      apiVersion: rbac,
+      kind: "Role",
+      metadata: { name: "tenant" },
+      rules: [{ apiGroups: [""], resources: ["configmaps"], verbs }],
+    });
+    await workspace.create({
+      apiVersion: rbac,
+      kind: "RoleBinding",
+      metadata: { name: "tenant" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "tenant" },
+      subjects: [{ kind: "ServiceAccount", name: "tenant", namespace }],
+    });
+    await workspace.untilReady("Kustomization", "tenant", 70);
+    expect((await workspace.find("ConfigMap", "tenant-config"))?.data).toEqual({ colour: "blue" });
+  }, 90_000);
+});
