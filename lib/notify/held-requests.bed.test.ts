@@ -1,7 +1,10 @@
 import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { uniqueNamespace } from "../../test/bed/bed.ts";
 import { type HookBed, openHookBed } from "../../test/bed/hooks.ts";
+import { connectTo, installedCluster } from "../../test/bed/installed.ts";
 import { createHookReceiver } from "./receive.ts";
 
 const resource = (name: string, more: object = {}) => ({ kind: "GitRepository", name, ...more });
@@ -45,6 +48,30 @@ describe("a cluster that does not answer", () => {
     expect(await bed.requestedAt(namespace, "app")).toBeDefined();
     expect(await bed.wokenFor(namespace, "app")).toHaveLength(1);
     expect(await bed.platform.artifacts.list("held-webhooks/home/")).toEqual([]);
+  });
+
+  it("SV-007: a cluster that accepts connections and says nothing does not hold up the sender", async () => {
+    const namespace = await uniqueNamespace("held");
+    await Promise.all([bed.makeSecret(namespace, "token", { token: "secret" }), bed.makeSource(namespace, "app")]);
+    const path =
+      (await bed.makeReceiver(namespace, { type: "generic", resources: [resource("app")] })).status?.webhookPath ?? "";
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket)).listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const address = silent.address();
+    const port = typeof address === "object" ? address?.port : 0;
+    const { cluster } = await installedCluster();
+    const kubeconfig = cluster.kubeconfig.replaceAll(cluster.url, `https://127.0.0.1:${port}`);
+    const client = connectTo({ kubeconfig });
+    const started = performance.now();
+    const receiver = createHookReceiver(bed.platform, async () => client);
+    expect(await receiver.receive({ path, headers: {}, body: Buffer.from("x") })).toBe(200);
+    expect(performance.now() - started).toBeLessThan(9000);
+    silent.close();
+    for (const socket of sockets) socket.destroy();
+    await createHookReceiver(bed.platform, bed.connect).replay();
+    expect(await bed.requestedAt(namespace, "app")).toBeDefined();
+    expect(bed.log.join("\n")).not.toContain(path);
   });
 
   it("SV-007: a forged request is kept too, and then triggers nothing", async () => {

@@ -39,30 +39,11 @@ export function createHookReceiver(
   const lookUp = createReceiverLookup(() => clock.now().getTime());
   const readSettings = createSettingsReader({ clock, log, runtimeNamespace, freshSeconds: 5 });
 
-  /** One cluster's answer to a request; undefined where it does not answer. */
+  /** One cluster's answer to a request; undefined where it does not answer in time. */
   async function ask(clusterId: string, request: HookRequest): Promise<HookStatus | undefined> {
     const signal = AbortSignal.timeout(clusterMilliseconds);
     try {
-      const cluster = await connect(clusterId);
-      const [{ owned, settings }, receivers] = await Promise.all([
-        readSettings(clusterId, cluster, "notification-controller"),
-        lookUp(clusterId, cluster, request.path, signal),
-      ]);
-      if (!owned) return 404;
-      const found = receivers.filter(
-        ({ receiver }) => settings.watchAllNamespaces || receiver.metadata.namespace === settings.runtimeNamespace,
-      );
-      const answers = await Promise.all(
-        found.map(async (one): Promise<HookStatus> => {
-          const refusal = refusalOf(one, request);
-          if (refusal !== undefined) {
-            log.info("a webhook was refused", { ...nameOf(clusterId, one.receiver), why: refusal.why });
-            return refusal.status;
-          }
-          return trigger({ clusterId, cluster, settings }, one.receiver, signal);
-        }),
-      );
-      return combine(answers);
+      return await Promise.race([answer(clusterId, request, signal), rejectionOf(signal)]);
     } catch (error) {
       if (isAnswer(error)) {
         log.error("a webhook could not be handled", { cluster: clusterId, error: String(error) });
@@ -71,6 +52,29 @@ export function createHookReceiver(
       log.warn("a cluster does not answer a webhook", { cluster: clusterId, error: String(error) });
       return undefined;
     }
+  }
+
+  async function answer(clusterId: string, request: HookRequest, signal: AbortSignal): Promise<HookStatus> {
+    const cluster = await connect(clusterId);
+    const [{ owned, settings }, receivers] = await Promise.all([
+      readSettings(clusterId, cluster, "notification-controller"),
+      lookUp(clusterId, cluster, request.path, signal),
+    ]);
+    if (!owned) return 404;
+    const found = receivers.filter(
+      ({ receiver }) => settings.watchAllNamespaces || receiver.metadata.namespace === settings.runtimeNamespace,
+    );
+    const answers = await Promise.all(
+      found.map(async (one): Promise<HookStatus> => {
+        const refusal = refusalOf(one, request);
+        if (refusal !== undefined) {
+          log.info("a webhook was refused", { ...nameOf(clusterId, one.receiver), why: refusal.why });
+          return refusal.status;
+        }
+        return trigger({ clusterId, cluster, settings }, one.receiver, signal);
+      }),
+    );
+    return combine(answers);
   }
 
   async function trigger(
@@ -91,8 +95,8 @@ export function createHookReceiver(
   }
 
   async function receiveOrHold(clusterId: string, request: HookRequest): Promise<HookStatus> {
-    const answer = await ask(clusterId, request);
-    if (answer !== undefined) return answer;
+    const status = await ask(clusterId, request);
+    if (status !== undefined) return status;
     if (!(await isIndexed(records, clusterId, request.path))) return 503;
     if (await holdRequest(artifacts, clusterId, request, clock.now())) return 200;
     log.error("too many webhooks wait for a cluster that does not answer", { cluster: clusterId });
@@ -110,9 +114,9 @@ export function createHookReceiver(
       await Promise.all(
         (await clusters.list()).map(async (clusterId) => {
           for await (const { key, request } of heldRequests(artifacts, clusterId, clock.now())) {
-            const answer = await ask(clusterId, request);
-            if (answer === undefined) return;
-            log.info("a webhook that waited was taken up", { cluster: clusterId, path: request.path, answer });
+            const status = await ask(clusterId, request);
+            if (status === undefined) return;
+            log.info("a webhook that waited was taken up", { cluster: clusterId, status });
             await artifacts.remove([key]);
           }
         }),
@@ -144,6 +148,13 @@ function refusalOf(
 function combine(answers: readonly HookStatus[]): HookStatus {
   const order: HookStatus[] = [500, 200, 400, 503, 404];
   return order.find((status) => answers.includes(status)) ?? 404;
+}
+
+/** Rejects when the signal ends. */
+function rejectionOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
 
 function nameOf(clusterId: string, { metadata }: Receiver): Record<string, string> {

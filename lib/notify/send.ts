@@ -35,6 +35,8 @@ export async function sendToProvider(place: Place, message: DeliveryMessage): Pr
   if (alert === undefined || alert.spec.suspend === true) return;
   const recipient = `${delivery.namespace}/${delivery.alert}`;
   if (await ledger.hasReached(message.id, recipient)) return;
+  if (alert.spec.summary !== undefined && delivery.failed === 0)
+    platform.log.info("spec.summary of an Alert is deprecated: use spec.eventMetadata.summary", { alert: recipient });
   const warn = (warning: Warning) => warnOf(cluster, alert, [warning], platform.clock.now());
 
   let prepared: Prepared | undefined;
