@@ -1,7 +1,15 @@
 import type { ClusterClient } from "../cluster/client.ts";
 import type { ClusterEntry, ClusterRegistry } from "../platform/ports.ts";
 
-/** Connects to clusters by id; a connection is kept while the cluster's entry stays the same. Throws for an unknown id. */
+/** No cluster has that id: no later attempt can change that, short of a deployment. */
+export class UnknownCluster extends Error {
+  constructor(id: string) {
+    super(`no cluster is registered as '${id}'`);
+    this.name = "UnknownCluster";
+  }
+}
+
+/** Connects to clusters by id; a connection is kept while the cluster's entry stays the same. Throws UnknownCluster, and whatever keeps the entry from being read. */
 export type ClusterConnections = (clusterId: string) => Promise<ClusterClient>;
 
 /**
@@ -15,7 +23,7 @@ export function createClusterConnections(
   const open = new Map<string, { fingerprint: string; client: ClusterClient }>();
   return async (clusterId) => {
     const entry = await registry.get(clusterId);
-    if (entry === undefined) throw new Error(`no cluster is registered as '${clusterId}'`);
+    if (entry === undefined) throw new UnknownCluster(clusterId);
     const fingerprint = JSON.stringify(entry);
     const known = open.get(clusterId);
     if (known?.fingerprint === fingerprint) return known.client;

@@ -1,6 +1,6 @@
 import type { ClusterClient } from "../cluster/client.ts";
 import type { Platform } from "../platform/ports.ts";
-import type { ClusterConnections } from "./clusters.ts";
+import { type ClusterConnections, UnknownCluster } from "./clusters.ts";
 import { recordEvents } from "./events.ts";
 import { createFollowUps, requestOf } from "./follow-ups.ts";
 import { type FreshObject, readFresh } from "./fresh.ts";
@@ -52,11 +52,11 @@ export function createEngine(options: {
   async function process(item: WorkItem, delivery: Delivery): Promise<void> {
     const reconciler = reconcilers[item.kind];
     if (reconciler === undefined) throw new Error(`no reconciler for kind ${item.kind} runs here`);
-    const cluster = await connect(item.cluster);
     const seen: { object?: FreshObject; settings?: Settings } = {};
     try {
-      await look(item, delivery, reconciler, cluster, seen);
+      await look(item, delivery, reconciler, await connect(item.cluster), seen);
     } catch (error) {
+      if (error instanceof UnknownCluster) throw error;
       const { cluster: clusterId, kind, namespace, name, cause } = item;
       const message = error instanceof Error ? error.message : String(error);
       platform.log.error("a look failed", { cluster: clusterId, kind, namespace, name, cause: cause.type, message });
