@@ -123,6 +123,19 @@ describe("managed objects", () => {
     expect([...off, ...gone].map(({ name }) => name)).toEqual(["web", "web"]);
   });
 
+  it("design decision 5: what Sluice prunes and what Kubernetes collects is no drift", () => {
+    const options = { kind: "DeleteOptions", preconditions: { uid: "c" } };
+    expect(work({ kind: configMap, operation: "DELETE", object: null, oldObject: managed({}), options })).toEqual([]);
+    const own = work({
+      kind: kustomization,
+      operation: "DELETE",
+      object: null,
+      oldObject: at(2, {}, { labels: owned }),
+      options,
+    });
+    expect(own.map(({ cause }) => cause.type)).toEqual(["admission"]);
+  });
+
   it("design decision 3: a second edit is not taken for the first one delivered again", () => {
     const edit = { kind: configMap, object: managed({ a: "2" }), oldObject: managed({ a: "1" }) };
     expect(work(edit)).not.toEqual(work({ ...edit, uid: "call-2" }));

@@ -21,6 +21,8 @@ export type AdmissionRequest = {
   dryRun: boolean;
   fieldManager: string;
   username: string;
+  /** The deletion insists on a uid, as programs do: Sluice's prune and the garbage collector, which no manager names. */
+  insistsOnUid: boolean;
   object: Reviewed | undefined;
   oldObject: Reviewed | undefined;
 };
@@ -50,6 +52,10 @@ export function parseAdmissionReview(review: unknown): AdmissionRequest | undefi
     dryRun: request.dryRun === true,
     fieldManager: isFields(request.options) ? textOf(request.options.fieldManager) : "",
     username: isFields(request.userInfo) ? textOf(request.userInfo.username) : "",
+    insistsOnUid:
+      isFields(request.options) &&
+      isFields(request.options.preconditions) &&
+      textOf(request.options.preconditions.uid) !== "",
     object,
     oldObject,
   };
@@ -122,6 +128,7 @@ function causeOf({ operation, object, oldObject }: AdmissionRequest): Cause | un
 /** Each call is a state of its own: its uid keeps a second edit from being taken for the first one delivered again. */
 function driftWork(clusterId: string, request: AdmissionRequest): WorkItem[] {
   const { object, oldObject } = request;
+  if (request.operation === "DELETE" && request.insistsOnUid) return [];
   if (object !== undefined && oldObject !== undefined && isDeepStrictEqual(wanted(object), wanted(oldObject)))
     return [];
   const owners = new Map([object, oldObject].flatMap(ownerOf));
