@@ -13,6 +13,8 @@ export type StartedCluster = {
   directory: string;
   /** Given for the embedded cluster: its administrator's kubeconfig, and where its sample repository is kept. */
   embedded: { kubeconfigPath: string; sampleDirectory: string } | undefined;
+  /** Resolves with a sentence when the embedded cluster fails; never for a named one. */
+  failed: Promise<string>;
   stop(): Promise<void>;
 };
 
@@ -28,7 +30,13 @@ export async function startCluster(options: StartOptions, say: (line: string) =>
   const name = (context ?? "").replace(/[^a-zA-Z0-9.-]/g, "_").slice(0, 100);
   const directory = resolve(options.data ?? join(".sluice", "contexts", name));
   await claim(directory, url);
-  return { kubeconfig, directory, embedded: undefined, stop: async () => undefined };
+  return {
+    kubeconfig,
+    directory,
+    embedded: undefined,
+    failed: new Promise(() => undefined),
+    stop: async () => undefined,
+  };
 }
 
 /** What was applied to one cluster must not be taken for the state of another. */
@@ -57,6 +65,7 @@ async function startEmbedded(root: string, say: (line: string) => void): Promise
       kubeconfig: async () => controlPlane.kubeconfig,
       directory,
       embedded: { kubeconfigPath: controlPlane.kubeconfigPath, sampleDirectory: join(root, "git") },
+      failed: controlPlane.ended,
       stop: async () => {
         await controlPlane.stop();
         await release();

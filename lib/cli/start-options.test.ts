@@ -45,6 +45,8 @@ describe("the options of sluice start", () => {
     [{ listen: "9443" }, "--listen takes ADDR:PORT"],
     [{ listen: "127.0.0.1:70000" }, "--listen takes ADDR:PORT"],
     [{ listen: "example.org:1" }, "--listen takes ADDR:PORT"],
+    [{ listen: "0.0.0.0:9443" }, "--listen 0.0.0.0:9443 needs --advertise URL"],
+    [{ listen: "[::]:9443" }, "--listen [::]:9443 needs --advertise URL"],
     [{ advertise: "http://a" }, "--advertise takes the https address"],
     [{ advertise: "https://a/path" }, "--advertise takes the https address"],
     [{ concurrency: "0" }, "--concurrency takes a whole number"],

@@ -34,10 +34,15 @@ export function parseStartOptions(given: StartArguments): StartOptions {
     throw new Error("--context needs --kubeconfig FILE: Sluice reads no kubeconfig that was not named");
   if (given.kubeconfig === undefined && given.install === true)
     throw new Error("--install needs --kubeconfig FILE and --context NAME; the embedded cluster is always prepared");
+  const listen = parseListen(given.listen ?? (given.kubeconfig === undefined ? "127.0.0.1:0" : "127.0.0.1:9443"));
+  if ((listen.address === "0.0.0.0" || listen.address === "::") && given.advertise === undefined)
+    throw new Error(
+      `--listen ${given.listen} needs --advertise URL: every address of this machine is none that a cluster can call`,
+    );
   return {
     cluster: given.kubeconfig === undefined ? undefined : { kubeconfig: given.kubeconfig, context: given.context },
     data: given.data,
-    listen: parseListen(given.listen ?? (given.kubeconfig === undefined ? "127.0.0.1:0" : "127.0.0.1:9443")),
+    listen,
     advertise: given.advertise === undefined ? undefined : parseAdvertise(given.advertise),
     concurrency: parseConcurrency(given.concurrency),
     log: parseLog(given.log ?? "pretty"),

@@ -163,6 +163,18 @@ describe("sluice start", () => {
     expect(await survivors()).toEqual([]);
   });
 
+  it("a server of the embedded cluster that ends is told, and ends everything", async () => {
+    const run = sluice("start", "--data", "data");
+    await run.until(/healthy {2}Kustomization/);
+    const store = /etcd-servers=unix:\/\/(\S+)\/clients/.exec(processesOf(directory).join("\n"))?.[1] ?? "";
+    const { stdout } = spawnSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" });
+    const etcd = stdout.split("\n").find((line) => line.includes(`--data-dir=${store}/data`));
+    process.kill(Number(etcd?.trim().split(" ")[0]), "SIGKILL");
+    expect(await run.exit).toBe(1);
+    expect(run.output()).toContain("sluice: the embedded cluster has failed: etcd ended with SIGKILL");
+    expect(await survivors()).toEqual([]);
+  });
+
   it("--help tells every flag", async () => {
     const run = sluice("start", "--help");
     expect(await run.exit).toBe(0);

@@ -3,6 +3,7 @@ import { delimiter, dirname, join } from "node:path";
 import { defineCommand } from "citty";
 import { connect } from "../cluster/connect.ts";
 import { waitUntilAllReady } from "../host/all-ready.ts";
+import { endAll } from "../host/end-all.ts";
 import { startHost } from "../host/host.ts";
 import { createLiveView } from "../host/live-view.ts";
 import { requirePrepared } from "../host/prepared.ts";
@@ -86,14 +87,15 @@ async function run(options: StartOptions): Promise<number> {
       console.result(ready, objects);
       return ready ? 0 : 1;
     }
-    await aborted(stopping);
+    const failure = await Promise.race([aborted(stopping), cluster.failed]);
+    if (failure !== undefined) throw new Error(`the embedded cluster has failed: ${failure}`);
     console.say("Stopping.");
     return 0;
   } catch (error) {
     if (stopping.aborted) return 130;
     throw error;
   } finally {
-    for (const end of ending.toReversed()) await end();
+    await endAll(ending);
   }
 }
 

@@ -16,6 +16,7 @@ import { applyKinds } from "../reconcilers/apply-kinds.ts";
 import { sourceKinds } from "../reconcilers/source-kinds.ts";
 import { hostCertificate } from "./certificate.ts";
 import { takeDataDirectory } from "./data-directory.ts";
+import { endAll } from "./end-all.ts";
 import { startMinutes } from "./minutes.ts";
 
 /** How a host runs: where it keeps its data, where it listens, which cluster it works for. */
@@ -67,9 +68,7 @@ const itemMilliseconds = 120_000;
 export async function startHost(options: HostOptions): Promise<Host> {
   const { directory, log } = options;
   const ending: (() => Promise<void>)[] = [];
-  const stop = async () => {
-    for (const end of ending.splice(0).toReversed()) await end();
-  };
+  const stop = () => endAll(ending);
   try {
     ending.push(await takeDataDirectory(directory));
     return await start(options, ending, stop);

@@ -26,6 +26,8 @@ export type ControlPlane = {
   controllerManagerPid: number;
   /** Where the API server writes an audit event a request, if that was asked for: JSON lines, each written before the answer is. */
   auditLog: string | undefined;
+  /** Resolves with a sentence when one of the processes has ended, whoever ended it. */
+  ended: Promise<string>;
   /** Ends every process and forgets everything that was stored. */
   stop(): Promise<void>;
 };
@@ -106,6 +108,7 @@ async function start(
       etcdPid: etcd.pid,
       controllerManagerPid: controllerManager.pid,
       auditLog,
+      ended: Promise.race(servers.map(({ ended }) => ended)),
       stop,
     };
   } catch (error) {
