@@ -25,12 +25,18 @@ export const reconcileGitRepository: Reconciler<GitRepository, GitRepositoryStat
   try {
     await checkStorage(pass);
     const source = await readGitSource(object, context);
+    conditions.remove("ArtifactOutdated");
     const signal = bounded(object, context);
     const resolved = await resolveRevision(source, signal);
-    const produced = isCurrent(pass, resolved.revision)
-      ? observeNoChange(pass, resolved.revision)
-      : await store(pass, source, resolved, signal);
+    const produced = isCurrent(pass, resolved.revision) ? undefined : await store(pass, source, resolved, signal);
     succeed(pass, produced?.subject);
+    if (produced === undefined) {
+      events.push({
+        type: "Trace",
+        reason: "GitOperationSucceeded",
+        message: `no changes since last reconciliation: observed revision '${resolved.revision}'`,
+      });
+    }
     const revision = status.artifact?.revision;
     return {
       ...settled(pass),
@@ -127,16 +133,6 @@ function isCurrent({ object, status }: Pass, revision: string): boolean {
   );
 }
 
-function observeNoChange({ events, conditions }: Pass, revision: string): undefined {
-  const recovering = failures.some((type) => conditions.get(type) !== undefined);
-  if (recovering) return;
-  events.push({
-    type: "Trace",
-    reason: "GitOperationSucceeded",
-    message: `no changes since last reconciliation: observed revision '${revision}'`,
-  });
-}
-
 /** Fetches the resolved commit and stores its archive; the status names the artifact once the store holds it (ART-014). */
 async function store(
   pass: Pass,
@@ -146,6 +142,7 @@ async function store(
 ): Promise<{ subject: string }> {
   const { object, context, conditions, status, events } = pass;
   const { revision, commit } = resolved;
+  const archive = await fetchArchive(source, resolved, signal);
   if (status.artifact?.revision !== revision) {
     const message = `new upstream revision '${revision}'`;
     if (status.artifact !== undefined) conditions.set("ArtifactOutdated", "True", "NewRevision", message);
@@ -153,7 +150,6 @@ async function store(
     conditions.set("Ready", "Unknown", "Progressing", `building artifact: ${message}`);
     context.progress({ ...status, conditions: conditions.list() });
   }
-  const archive = await fetchArchive(source, resolved, signal);
   const key = artifactKey(context.clusterId, object, `${commit}.tar.gz`);
   const path = key.slice(context.clusterId.length + 1);
   try {

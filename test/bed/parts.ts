@@ -3,7 +3,7 @@ import { controlPlaneBinaries } from "../../lib/host/control-plane/binaries.ts";
 import { type ControlPlane, startControlPlane } from "../../lib/host/control-plane/control-plane.ts";
 import { pythonWithLocalStack } from "./localstack/environment.ts";
 import { type LocalStack, startLocalStack } from "./localstack/localstack.ts";
-import type { RunningSluice } from "./sluice.ts";
+import type { RunningSluice, SluiceFiles } from "./sluice.ts";
 
 /** What every test of one run shares. `value` crosses process borders as JSON. */
 export type Part<T> = {
@@ -14,7 +14,7 @@ export type Part<T> = {
 };
 
 /** The control plane as tests see it: all of it but the means to stop it. */
-export type BedCluster = Omit<ControlPlane, "stop">;
+export type BedCluster = Omit<ControlPlane, "stop" | "ended">;
 
 const cluster: Part<BedCluster> = {
   prepare: controlPlaneBinaries,
@@ -36,7 +36,7 @@ const localstack: Part<BedAws> = {
 };
 
 /** Sluice at work in a control plane of its own. */
-const sluice: Part<RunningSluice> = {
+const sluice: Part<RunningSluice & SluiceFiles> = {
   start: async (directory, log) => {
     // Loaded when a test asks for it: a bed without it needs nothing of the product.
     const { startSluice } = await import("./sluice.ts");

@@ -1,3 +1,4 @@
+import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { installInto } from "../../lib/cli/install-cluster.ts";
 import { startControlPlane } from "../../lib/host/control-plane/control-plane.ts";
@@ -16,18 +17,28 @@ export type RunningSluice = {
   certificateAuthority: string;
 };
 
-/** `directory` gets data and logs of both. `wrap` sees the platform before anything uses it. */
+/** What tests of the local host see beside its answers. */
+export type SluiceFiles = {
+  /** Directory of the stored artifacts: `<cluster id>/<status.artifact.path>` below it. */
+  artifacts: string;
+  /** All that Sluice logs, one JSON object a line. */
+  logFile: string;
+};
+
+/** `directory` gets data and logs of both; `log` hears of what is worth a warning. `wrap` sees the platform before anything uses it. */
 export async function startSluice(options: {
   directory: string;
   log?: (line: string) => void;
   wrap?: HostOptions["wrap"];
-}): Promise<RunningSluice & { platform: LocalPlatform; stop(): Promise<void> }> {
+}): Promise<RunningSluice & SluiceFiles & { platform: LocalPlatform; stop(): Promise<void> }> {
   const { directory, log } = options;
+  const logFile = join(directory, "sluice.log");
   const controlPlane = await startControlPlane({
     directory: join(directory, "control-plane"),
     auditLog: join(directory, "audit.log"),
     ...(log === undefined ? {} : { log }),
   });
+  const logged = createWriteStream(logFile);
   try {
     const client = connectTo(controlPlane);
     const id = "bed";
@@ -36,7 +47,13 @@ export async function startSluice(options: {
       listen: { address: "127.0.0.1", port: 0 },
       cluster: { id, kubeconfig: controlPlane.kubeconfig },
       concurrency: 10,
-      log: createLocalLogger({ format: "json", level: "warn", write: (line) => log?.(line) }),
+      log: createLocalLogger({
+        format: "json",
+        write: (line) => {
+          logged.write(`${line}\n`);
+          if (/"level":"(warn|error)"/.test(line)) log?.(line);
+        },
+      }),
       ...(options.wrap === undefined ? {} : { wrap: options.wrap }),
       prepare: ({ endpoint, certificateAuthority, admissionSeed }) =>
         installInto(client, { clusterId: id, admission: { endpoint, certificateAuthority, seed: admissionSeed } }),
@@ -47,12 +64,16 @@ export async function startSluice(options: {
       endpoint: host.endpoint,
       certificateAuthority: host.certificateAuthority,
       platform: host.platform,
+      artifacts: join(directory, "data", "artifacts", "files"),
+      logFile,
       stop: async () => {
         await host.stop();
         await stopControlPlane();
+        logged.end();
       },
     };
   } catch (error) {
+    logged.end();
     await controlPlane.stop();
     throw error;
   }
