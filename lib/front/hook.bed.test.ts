@@ -88,9 +88,9 @@ describe("a request to a path", () => {
     const namespace = await uniqueNamespace("hook");
     const longer = `b${namespace}`;
     await createObject(bed.client, { apiVersion: "v1", kind: "Namespace", metadata: { name: longer } });
-    for (const of of [namespace, longer]) {
-      await bed.makeSecret(of, "token", { token: "secret" });
-      await bed.makeSource(of, "app");
+    for (const each of [namespace, longer]) {
+      await bed.makeSecret(each, "token", { token: "secret" });
+      await bed.makeSource(each, "app");
     }
     const spec = { type: "generic", resources: [resource("app")] };
     const one = await bed.makeReceiver(namespace, spec, "ab");
