@@ -1,4 +1,4 @@
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,6 +24,7 @@ let front: Front;
 let listener: Listener;
 let namespace: string;
 let webhook: KubernetesObject;
+let directory: string;
 const woken: WorkItem[] = [];
 
 /** The real API server calls the front over TLS, as it would on a host; only changes in one namespace make it call. */
@@ -35,7 +36,8 @@ beforeAll(async () => {
   for (const queue of ["source", "apply"] as const)
     test.platform.consume(queue, async (body) => void woken.push(parseWorkItem(body)), { concurrency: 1 });
   front = createFront(test.platform, { connect: async () => client });
-  const certificate = await hostCertificate(await mkdtemp(join(tmpdir(), "sluice-tls-")), ["127.0.0.1"]);
+  directory = await mkdtemp(join(tmpdir(), "sluice-tls-"));
+  const certificate = await hostCertificate(directory, ["127.0.0.1"]);
   listener = await startListener({
     address: "127.0.0.1",
     port: 0,
@@ -62,6 +64,7 @@ afterAll(async () => {
   await deleteObject(client, { ...webhook, name: webhook.metadata.name });
   await listener.close();
   await test.close();
+  await rm(directory, { recursive: true, force: true });
 });
 
 function configMap(
