@@ -109,6 +109,7 @@ export function createEngine(options: {
       signal: delivery.signal,
       settings,
       endpoint: platform.endpoint,
+      redelivered: delivery.attempt > 1,
       cause: item.cause,
       progress: progress.report,
       announce: progress.write,

@@ -20,6 +20,8 @@ export type Context = {
   settings: Settings;
   /** Where artifacts and webhooks are served: `https://host[:port]`, without trailing slash. */
   endpoint: string;
+  /** An earlier delivery of this item may have died at any line of its work. */
+  redelivered: boolean;
   /** Why the object is looked at; says how fresh a reader must be, never what is right. */
   cause: Cause;
   /** Says what the pass is doing; the engine writes it to status if the pass turns out to be a slow one (KS-220, SN-10). */

@@ -120,14 +120,15 @@ async function applyBuild(
   if (differenceOf(intent, old).length > 0) await writeRecord(context, object, { ...known, applied: unapplied, begun });
 
   const result = await applied(pass, objects, record?.applied, { digest, old, known, begun });
-  announceChanges(pass, result.entries);
-  const inventory = formatInventory(result.entries.map(({ reference }) => reference));
+  const entries = context.redelivered ? sinceRecord(result, unapplied) : result.entries;
+  announceChanges(pass, entries);
+  const inventory = formatInventory(entries.map(({ reference }) => reference));
   status.inventory = { entries: inventory };
   await prune(pass, differenceOf(old, inventory), digest);
   const messages = pass.events.map(({ message }) => message);
   const tellable = messages.length === 0 ? {} : { tellable: { since: pass.startedAt, messages } };
   await writeRecord(context, object, { ...known, inventory, applied: result.record, ...tellable });
-  return { digest, changed: result.entries.some(isChange) };
+  return { digest, changed: entries.some(isChange) };
 }
 
 async function rendered(pass: Pass, artifact: OpenArtifact): ReturnType<typeof build> {
@@ -199,6 +200,19 @@ async function applied(
     const lines = error.entries.filter(isChange).map((entry) => `${formatChange(entry)}\n`);
     throw failure("ReconciliationFailed", `${error.message}\n${lines.join("")}`, error);
   }
+}
+
+/**
+ * What has changed since the record was made: what is as wanted by now, and was not wanted so then, was applied by the delivery
+ * that died before it could tell.
+ */
+function sinceRecord({ entries, record }: ApplyResult, earlier: AppliedRecord): ApplyEntry[] {
+  return entries.map((entry) => {
+    const id = formatInventoryId(entry.reference);
+    const [before, now] = [earlier.objects[id], record.objects[id]];
+    if (entry.action !== "unchanged" || before?.digest === now?.digest) return entry;
+    return { ...entry, action: before === undefined ? "created" : "configured" };
+  });
 }
 
 /** KS-173 to KS-177. With `prune: false` what is stale is left, and forgotten (KS-174). */
