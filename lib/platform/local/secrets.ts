@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { SecretReader } from "../ports.ts";
 import { isAbsent, storagePath } from "./storage-path.ts";
@@ -25,11 +25,16 @@ export async function keepLocalSecret(directory: string, name: string): Promise<
   if (kept !== undefined) return kept;
   const path = storagePath(directory, name);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  // A link appears whole and only where there is none: nobody reads half a secret, nor is one replaced.
+  const temporary = `${path}~${randomBytes(6).toString("hex")}`;
+  await writeFile(temporary, randomBytes(32).toString("hex"), { mode: 0o600 });
   try {
-    await writeFile(path, randomBytes(32).toString("hex"), { mode: 0o600, flag: "wx" });
+    await link(temporary, path);
   } catch (error) {
     // Another caller made it first: both then read the same.
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  } finally {
+    await rm(temporary, { force: true });
   }
   const made = await secrets.read(name);
   if (made === undefined) throw new Error(`the secret ${name} could not be kept`);
