@@ -1,6 +1,6 @@
+import type { RunningSluice } from "../test/bed/sluice.ts";
 import { configMap, openWorkspace } from "../test/bed/workspace.ts";
 import { distribution, type Figure } from "./figures.ts";
-import type { MeasuredSluice } from "./measured-sluice.ts";
 import { watch } from "./watch.ts";
 
 const pushes = 30;
@@ -10,7 +10,7 @@ const objects = 10;
  * From a push, told by a webhook, until the last of ten objects is in the cluster, and until the status says so. The clock starts
  * when the commit is there, as it does for a Git host that then calls.
  */
-export async function benchPush(sluice: MeasuredSluice, bars: { p50: number; p99: number }): Promise<Figure[]> {
+export async function benchPush(sluice: RunningSluice, bars: { p50: number; p99: number }): Promise<Figure[]> {
   const workspace = await openWorkspace("bench-push", { sluice });
   const files = (version: number) =>
     Object.fromEntries(

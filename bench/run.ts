@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { onAws } from "./aws.ts";
 import { benchBundles } from "./bundles.ts";
 import { benchChain } from "./chain.ts";
 import { benchFetch } from "./fetch.ts";
@@ -15,6 +16,10 @@ const benches: Record<string, { title: string; run: () => Promise<Figure[]> }> =
   push: {
     title: "Push to applied, local platform, 30 pushes by webhook",
     run: () => onSluice((sluice) => benchPush(sluice, { p50: 0.2, p99: 0.5 })),
+  },
+  "push-aws": {
+    title: "Push to applied, the deployed stack on LocalStack, 30 pushes by webhook",
+    run: () => onAws((sluice) => benchPush(sluice, { p50: 0.8, p99: 2.5 })),
   },
   chain: { title: "Dependencies", run: () => onSluice(benchChain) },
   requests: { title: "API requests", run: () => onSluice(benchRequests) },
