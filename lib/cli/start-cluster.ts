@@ -43,8 +43,8 @@ export async function startCluster(options: StartOptions, say: (line: string) =>
 async function claim(directory: string, server: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, "cluster");
-  const known = await readFile(path, "utf8").catch(() => undefined);
-  if (known === undefined) await writeFile(path, server, { mode: 0o600 });
+  const known = await readFile(path, "utf8").catch(() => "");
+  if (known === "") await writeFile(path, server, { mode: 0o600 });
   else if (known !== server)
     throw new Error(
       `${directory} holds the state of the cluster at ${known}, not of ${server}: name another directory by --data DIR, or remove it if the cluster has moved`,

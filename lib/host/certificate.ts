@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createCertificateAuthority, issueCertificate } from "../platform/local/certificate.ts";
 
@@ -28,8 +28,10 @@ async function keptAuthority(directory: string): Promise<{ certificate: string; 
     if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
   }
   const authority = createCertificateAuthority("sluice");
+  // The certificate is written last and appears whole: a start that is killed before leaves no authority, rather than half of one.
   await writeFile(keyPath, authority.key, { mode: 0o600 });
   await chmod(keyPath, 0o600);
-  await writeFile(certificatePath, authority.certificate);
+  await writeFile(`${certificatePath}~`, authority.certificate);
+  await rename(`${certificatePath}~`, certificatePath);
   return authority;
 }
