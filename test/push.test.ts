@@ -104,6 +104,25 @@ describe("a push reaches the cluster", () => {
     expect(messages).toContain(`ConfigMap/${namespace}/extra deleted`);
   });
 
+  it("KS-007: a branch that is put back to a commit of a moment ago is news", async () => {
+    const [now = "", before = ""] = (await repository.git(["rev-list", "--max-count=2", "main"])).trim().split("\n");
+    for (const [commit, colour] of [
+      [before, "blue"],
+      [now, "green"],
+      [before, "blue"],
+      [now, "green"],
+    ] as const) {
+      await repository.git(["update-ref", "refs/heads/main", commit]);
+      await workspace.reconcile("GitRepository", "source");
+      await workspace.until(
+        "ConfigMap",
+        "config",
+        ({ data: is }) => JSON.stringify(is) === `{"colour":"${colour}"}`,
+        5,
+      );
+    }
+  });
+
   it("KS-005, KS-006: an annotation is answered within 3 s, also without a change", async () => {
     const before = await workspace.find("ConfigMap", "config");
     const requestedAt = await workspace.reconcile("Kustomization", "app");

@@ -24,7 +24,7 @@ export async function usersOfSource(
   cluster: ClusterClient,
   clusterId: string,
   source: { kind: Kind; namespace: string; name: string },
-  revision: string,
+  { revision, state }: { revision: string; state: string },
 ): Promise<WorkItem[]> {
   const lists = await Promise.all(sourceUsers.map((kind) => listUsers(cluster, kind, source.name)));
   return lists.flatMap((users, index) => {
@@ -38,7 +38,7 @@ export async function usersOfSource(
       kind,
       namespace: user.metadata.namespace ?? "",
       name: user.metadata.name,
-      cause: { type: "source", source: `${source.kind}/${source.namespace}/${source.name}`, revision },
+      cause: { type: "source", source: `${source.kind}/${source.namespace}/${source.name}`, revision, state },
     }));
   });
 }

@@ -140,7 +140,9 @@ export function createEngine(options: {
     const repeated = pass.delivery.attempt > 1;
     const { produced, wake, waitsFor, again } = outcome;
     await Promise.all([
-      produced !== undefined && (produced.isNew || repeated) && followUps.wakeUsers(cluster, item, produced.revision),
+      produced !== undefined &&
+        (produced.isNew || repeated) &&
+        followUps.wakeUsers(cluster, item, current, produced.revision),
       (written || repeated) && isReady(current) && followUps.wakeWaiting(item, current),
       wake !== undefined && followUps.wakeWritten(item, wake),
       waitsFor !== undefined && followUps.waitFor(cluster, item, waitsFor, pass.delivery.signal),

@@ -16,7 +16,7 @@ import { type Continuation, enqueue, formatWorkItem, queueOf, type WorkItem } fr
 /** What happens after a look: who is woken, and when the object is looked at again. */
 export type FollowUps = {
   /** Wakes the users of a source that have not attempted its revision (KS-007, KS-008). */
-  wakeUsers(cluster: ClusterClient, item: WorkItem, revision: string): Promise<void>;
+  wakeUsers(cluster: ClusterClient, item: WorkItem, object: FreshObject, revision: string): Promise<void>;
   /** Wakes those who found the object unready (SN-12). */
   wakeWaiting(item: WorkItem, object: FreshObject): Promise<void>;
   /** Wakes objects that the pass itself wrote: the admission call leaves writes of Sluice out (design, decision 5). */
@@ -42,8 +42,10 @@ const defaultBackOff = { minRetryDelaySeconds: 0.75, maxRetryDelaySeconds: 900 }
 
 /** The follow-ups of looks, over the queues and records of a platform. */
 export function createFollowUps(platform: Platform): FollowUps {
-  const wakeUsers: FollowUps["wakeUsers"] = async (cluster, item, revision) =>
-    enqueue(platform, await usersOfSource(cluster, item.cluster, item, revision));
+  const wakeUsers: FollowUps["wakeUsers"] = async (cluster, item, object, revision) => {
+    const state = object.metadata.resourceVersion ?? "";
+    await enqueue(platform, await usersOfSource(cluster, item.cluster, item, { revision, state }));
+  };
 
   const wakeWaiting: FollowUps["wakeWaiting"] = (item, object) => {
     const { apiVersion } = kinds[item.kind];

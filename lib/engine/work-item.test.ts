@@ -6,7 +6,7 @@ const item: WorkItem = {
   kind: "Kustomization",
   namespace: "flux-system",
   name: "apps",
-  cause: { type: "source", source: "GitRepository/flux-system/apps", revision: "main@sha1:1" },
+  cause: { type: "source", source: "GitRepository/flux-system/apps", revision: "main@sha1:1", state: "7" },
 };
 
 describe("work items", () => {
@@ -16,7 +16,10 @@ describe("work items", () => {
   });
 
   it("SN-15: items of one object share a group, and those that reach for one state an id", () => {
-    const other: WorkItem = { ...item, cause: { ...item.cause, type: "source", source: "x", revision: "main@sha1:2" } };
+    const other: WorkItem = {
+      ...item,
+      cause: { ...item.cause, type: "source", source: "x", revision: "main@sha1:2", state: "8" },
+    };
     expect(formatWorkItem(item).group).toBe(groupOf(other));
     expect(formatWorkItem(item).deduplication).toBe(formatWorkItem(structuredClone(item)).deduplication);
     expect(formatWorkItem(item).deduplication).not.toBe(formatWorkItem(other).deduplication);

@@ -22,8 +22,8 @@ export type Cause =
   | { type: "drift"; uid: string; by: string; object: string }
   /** A Receiver accepted a request; `token` is written as `reconcile.fluxcd.io/requestedAt`. */
   | { type: "webhook"; receiver: string; token: string }
-  /** A source has a new revision. */
-  | { type: "source"; source: string; revision: string }
+  /** A source has a new revision. `state` is its resourceVersion: it may come back to a revision that it had a minute ago. */
+  | { type: "source"; source: string; revision: string; state: string }
   /** An object that this one waits for changed its state. */
   | { type: "dependency"; object: string; state: string }
   /** The interval's slot (its number since 1970) has come, or a state was never observed. */
