@@ -199,4 +199,26 @@ describe("the fence around the artifact", () => {
     const base = { "kustomization.yaml": { resources: ["base"] }, "base/kustomization.yaml": kustomization };
     await expect(build(artifactOf(base), {})).rejects.toThrow(message);
   });
+
+  it("refuses aliases that multiply, wherever kustomize would copy what they name", async () => {
+    const levels = Array.from({ length: 30 }, (_, n) => `a${n + 1}: &a${n + 1} [*a${n}, *a${n}]`);
+    const bomb = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\na0: &a0 [x]\n${levels.join("\n")}\n`;
+    const patch = { patches: [{ patch: bomb, target: { kind: "ConfigMap" } }] };
+    const transformers = [JSON.stringify(plugin("PatchTransformer", { patch: bomb, target: { kind: "ConfigMap" } }))];
+    for (const files of [
+      { "a.yaml": bomb },
+      { "kustomization.yaml": { resources: ["a.yaml"] }, "a.yaml": bomb },
+      { "kustomization.yaml": { resources: ["b"] }, "b/kustomization.yaml": patch },
+      { "kustomization.yaml": { patchesStrategicMerge: [bomb] } },
+      { "kustomization.yaml": { patchesStrategicMerge: [`${bomb}more: [${"*a0, ".repeat(2000)}]\n`] } },
+      { "kustomization.yaml": { transformers } },
+      { "a.yaml": `${bomb}`, "b.yaml": configMap("b") },
+    ])
+      await expect(build(artifactOf(files), {})).rejects.toThrow(/document contains excessive aliasing/);
+    await expect(build(artifactOf({ "a.yaml": configMap("a") }), { patches: patch.patches })).rejects.toThrow(
+      /excessive aliasing/,
+    );
+    const few = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: &l {a: b}, annotations: *l}\n";
+    await expect(build(artifactOf({ "a.yaml": few }), {})).rejects.toThrow(/could not be started/);
+  });
 });

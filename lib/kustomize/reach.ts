@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { parseYamlDocuments } from "../text/yaml.ts";
+import { aliasedSize, parseYamlDocuments } from "../text/yaml.ts";
 import type { OpenArtifact } from "./artifact.ts";
 import { BuildFailed } from "./build-failed.ts";
 import {
@@ -35,12 +35,16 @@ type Walk = {
   visited: Set<string>;
   unrestricted: boolean;
   schemas: boolean;
+  /** Characters by which kustomize makes what was found so far longer, putting copies in the place of aliases. */
+  copied: number;
 };
 
 /** How many kustomizations one build may reach. */
 const kustomizationLimit = 2_000;
 /** Bytes of the largest file of plugin configurations that is read. */
 const pluginLimit = 4 * 1024 * 1024;
+/** Characters that the aliases of one build may make: more than the largest object that a cluster stores. */
+const copiedLimit = 2 * 1024 * 1024;
 
 /**
  * Follows every path that the kustomization in `directory`, and any that it reaches, names. A path that leaves the artifact, a
@@ -57,6 +61,7 @@ export function reachFrom(artifact: OpenArtifact, directory: string, fileName: s
     visited: new Set([`:${directory}`]),
     unrestricted: false,
     schemas: false,
+    copied: 0,
   };
   refuseSecondFile(artifact, directory);
   visit(walk, directory, fileName, kustomization);
@@ -105,7 +110,10 @@ function visit(walk: Walk, directory: string, fileName: string, kustomization: S
 /** Fields with the same meaning in a kustomization and in a plugin: lists of structs with a `path`. */
 function readArguments(walk: Walk, directory: string, struct: Struct, where: string): void {
   for (const field of ["patches", "patchesJson6902", "replacements"])
-    for (const item of structsOf(struct, field)) readOptional(walk, directory, item, "path", `${where}${field}`);
+    for (const item of structsOf(struct, field)) {
+      refuseCopies(walk, `${where}${field}`, textOf(item, "patch") ?? "");
+      readOptional(walk, directory, item, "path", `${where}${field}`);
+    }
 }
 
 function readOptional(walk: Walk, directory: string, struct: Struct, field: string, where: string): void {
@@ -133,8 +141,16 @@ function readData(walk: Walk, directory: string, path: string, field: string): v
     if (walk.artifact.directories.has(located)) walk.directories.add(located);
     return;
   }
+  if (!walk.data.has(located)) refuseCopies(walk, located, Buffer.from(file.content).toString());
   walk.data.add(located);
   if (!walk.files.has(located)) walk.files.set(located, file.content);
+}
+
+/** A few lines of YAML whose aliases name one another are more than any machine holds, once kustomize has copied what they name. */
+function refuseCopies(walk: Walk, where: string, text: string): void {
+  walk.copied += aliasedSize(text);
+  if (walk.copied > copiedLimit)
+    throw new BuildFailed(`kustomize build failed: '${where}': document contains excessive aliasing`);
 }
 
 function readFileOrDirectory(walk: Walk, directory: string, path: string, field: string): void {
@@ -160,6 +176,7 @@ function readDirectory(walk: Walk, directory: string, path: string, field: strin
  * no path in the artifact, but it must not be one outside of it either.
  */
 function readPatchOrData(walk: Walk, directory: string, text: string, field: string): void {
+  refuseCopies(walk, field, text);
   if (readsAsObjects(text)) locate(directory, text, field);
   else readData(walk, directory, text, field);
 }
@@ -216,6 +233,7 @@ function readPluginArguments(walk: Walk, root: string, plugin: Struct): void {
   const where = textOf(plugin, "kind") ?? "plugin";
   readArguments(walk, root, plugin, `${where} `);
   readSources(walk, root, plugin, where);
+  for (const field of ["patch", "patches", "jsonOp"]) refuseCopies(walk, where, textOf(plugin, field) ?? "");
   for (const field of ["path", "targetFilePath"]) readOptional(walk, root, plugin, field, where);
   for (const path of textsOf(plugin, "paths")) readPatchOrData(walk, root, path, where);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatYaml, formatYamlDocuments, parseYamlDocuments } from "./yaml.ts";
+import { aliasedSize, formatYaml, formatYamlDocuments, parseYamlDocuments } from "./yaml.ts";
 
 const scalar = (text: string) => (parseYamlDocuments(`v: ${text}`)[0] as { v: unknown }).v;
 
@@ -47,4 +47,30 @@ describe("Kubernetes YAML", () => {
     expect(parseYamlDocuments(formatYamlDocuments(values))).toEqual(values);
     expect(formatYaml({ v: "true" })).toMatch(/v: ['"]true['"]/);
   });
+});
+
+describe("aliasedSize", () => {
+  const multiplied = (levels: number) =>
+    ["a0: &a0 [x]", ...Array.from({ length: levels }, (_, n) => `a${n + 1}: &a${n + 1} [*a${n}, *a${n}]`)].join("\n");
+
+  it("counts every alias as a copy, however many there are", () => {
+    const long = "x".repeat(1000);
+    const size = aliasedSize(`a: &a {b: ${long}}\nc: [*a, *a]\n---\nd: &d ${long}\ne: *d\n`);
+    expect(size).toBeGreaterThan(2900);
+    expect(size).toBeLessThan(3000);
+    expect(aliasedSize(multiplied(60))).toBeGreaterThan(2 ** 60);
+    expect(aliasedSize(`a: &a ${long}\nb: [${"*a, ".repeat(5000)}]`)).toBeGreaterThan(4_900_000);
+  });
+
+  it("has no end where a value holds itself, or nests without end", () => {
+    expect(aliasedSize("&a [*a]")).toBe(Number.POSITIVE_INFINITY);
+    expect(aliasedSize(`a: &a 1\nb: *a\nc: ${"[".repeat(100_000)}`)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it.each(["a: 1", 'a: "R&D"\nb: "*x"', "a: [&a *", "", `a: &a 1\nb: *a\nc: [${"1, ".repeat(100_000)}]`])(
+    "is nothing for %#.",
+    (text) => {
+      expect(aliasedSize(text)).toBe(0);
+    },
+  );
 });

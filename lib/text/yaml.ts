@@ -66,6 +66,39 @@ export function parseYamlDocuments(text: string): unknown[] {
   return loadAll(text, { schema: kubernetes, json: true, maxDepth: 256, maxAliases: 1000, maxTotalMergeKeys: 10_000 });
 }
 
+/**
+ * How many characters a stream of YAML grows by, about, where a program puts copies in the place of aliases. 0 where there are
+ * none, or the text is no YAML; Infinity where it nests deeper than can be followed.
+ */
+export function aliasedSize(text: string): number {
+  // An alias needs both characters; most texts lack one.
+  if (!/&[^\s,[\]{}]/.test(text) || !/\*[^\s,[\]{}]/.test(text)) return 0;
+  try {
+    const bounds = { maxDepth: 1000, maxAliases: -1, maxTotalMergeKeys: -1 };
+    const documents = loadAll(text, { schema: kubernetes, json: true, ...bounds });
+    const sizes = new Map<object, number>();
+    const size = documents.reduce<number>((total, document) => total + sizeOf(document, sizes), 0);
+    return Math.max(size - text.length, 0);
+  } catch (error) {
+    return error instanceof RangeError || String(error).includes("exceeded maxDepth") ? Number.POSITIVE_INFINITY : 0;
+  }
+}
+
+/** Characters of a value, each with one that parts it from the next. What is met again is not counted again but added again. */
+function sizeOf(value: unknown, sizes: Map<object, number>): number {
+  if (typeof value !== "object" || value === null) return String(value).length + 1;
+  const known = sizes.get(value);
+  if (known !== undefined) return known;
+  // A value within itself has no end.
+  sizes.set(value, Number.POSITIVE_INFINITY);
+  let size = 1;
+  for (const [key, part] of Object.entries(value)) {
+    size += sizeOf(part, sizes) + (Array.isArray(value) ? 0 : key.length + 1);
+  }
+  sizes.set(value, size);
+  return size;
+}
+
 /** Writes one YAML document that `parseYamlDocuments` and go-yaml read back as the same value. */
 export function formatYaml(value: unknown): string {
   return dump(value, { noRefs: true, skipInvalid: true, lineWidth: -1 });
