@@ -45,6 +45,7 @@ const rights: Record<FunctionName, string[]> = {
     use("Delete Get Put", "records/receivers"),
     use("Delete Get Put", "records/waiting"),
     seeAbsence,
+    readSeed,
     ...clusterRights,
   ],
   apply: [
@@ -106,22 +107,12 @@ describe("the role of a function", () => {
 });
 
 describe("the environment of a function", () => {
+  const queues = ["QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"];
+  const worker = ["BUCKET", "CLUSTERS", "ENDPOINT", ...queues, "SECRET_PREFIX"];
   it.each([
     ["webhook", ["BUCKET", "CLUSTERS", "QUEUE_APPLY", "QUEUE_SOURCE", "SECRET_PREFIX"]],
-    ["source", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
-    [
-      "apply",
-      [
-        "BUCKET",
-        "CLUSTERS",
-        "ENDPOINT",
-        "QUEUE_APPLY",
-        "QUEUE_DELAY",
-        "QUEUE_NOTIFICATION",
-        "QUEUE_SOURCE",
-        "SECRET_PREFIX",
-      ],
-    ],
+    ["source", worker],
+    ["apply", worker],
     ["notify", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_DELAY", "QUEUE_NOTIFICATION"]],
     ["schedule", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_SOURCE"]],
     ["timers", ["QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],

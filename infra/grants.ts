@@ -15,7 +15,7 @@ export type Needs = {
   sends: readonly QueueName[];
   /** What it does with objects of the bucket, by the beginning of their keys (`lib/platform/aws` lays them out). */
   objects: { readonly [prefix: string]: readonly Verb[] };
-  /** Reads the seed of the admission tokens. */
+  /** Reads the deployment's seed: admission tokens, addresses of artifacts and digests of secret values are made of it. */
   admissionSeed: boolean;
   /** Connects to clusters. */
   clusters: boolean;
@@ -26,19 +26,19 @@ const keep = ["Get", "Put", "Delete"] as const;
 
 /** Who needs what. */
 export const needs: Record<FunctionName, Needs> = {
-  /** Signs links to artifacts, keeps webhooks for a cluster that does not answer, derives admission tokens. */
+  /** Signs links to artifacts, keeps webhooks for a cluster that does not answer, derives the tokens of paths. */
   webhook: {
     sends: ["source", "apply"],
     objects: { artifacts: ["Get"], "artifacts/held-webhooks": ["Put"], "records/receivers": ["Get"] },
     admissionSeed: true,
     clusters: true,
   },
-  /** Stores artifacts, tells the front which Receivers there are, wakes who waits. */
+  /** Stores artifacts and derives the tokens of their addresses, tells the front which Receivers there are, wakes who waits. */
   source: {
     receives: "source",
     sends: everyQueue,
     objects: { artifacts: keep, "records/receivers": keep, "records/waiting": keep },
-    admissionSeed: false,
+    admissionSeed: true,
     clusters: true,
   },
   /** Reads artifacts, remembers what it applied (secret values as digests under a key of the seed's), waits and wakes. */

@@ -34,6 +34,29 @@ describe("what is stored", () => {
     expect(words).toMatch(/^failed to verify integrity of artifact: /);
   });
 
+  it("TM-004, ART-003: a status that names another object's artifact gives nobody what is in it", async () => {
+    const [owner, thief] = await Promise.all([sources.source("owner"), sources.source("thief")]);
+    const own = thief.object.status?.artifact;
+    await sources.client.request({
+      method: "PATCH",
+      path: `/apis/source.toolkit.fluxcd.io/v1/namespaces/${sources.namespace}/gitrepositories/thief/status`,
+      contentType: "application/merge-patch+json",
+      body: { status: { artifact: owner.object.status?.artifact } },
+    });
+    await sources.kustomization("thief", { sourceRef: { kind: "GitRepository", name: "thief" } });
+    const refused = await sources.until(
+      "Kustomization",
+      "thief",
+      ({ status }) => conditionOf(status, "Ready")?.reason === "ArtifactFailed",
+    );
+    expect(messageOf(refused)).toMatch(
+      /the status of GitRepository\/artifact-[^/]+\/thief is not of an artifact of its own$/,
+    );
+    const healed = await sources.reconciled("thief");
+    expect(healed.status?.artifact).toMatchObject({ path: own?.path, url: own?.url, digest: own?.digest });
+    await sources.archive(healed);
+  });
+
   it("SRC-012, SRC-036, ART-023: a store that refuses leaves the old artifact, outdated", async () => {
     const { repository, object } = await sources.source("refused");
     const commit = await repository.commit({ "app/a.txt": "two\n" });

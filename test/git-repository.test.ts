@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { GitRepository } from "../lib/host/git/repository.ts";
 import { messageOf, openSources, type Sources, typesOf } from "./bed/sources.ts";
-import { type Watch, watchObject } from "./bed/watch.ts";
+import { type ObjectWatch, watchObject } from "./bed/watch.ts";
 import { conditionOf } from "./bed/workspace.ts";
 
 let sources: Sources;
@@ -68,7 +68,9 @@ describe("a GitRepository becomes Ready", () => {
     const { path = "", url = "" } = object.status?.artifact ?? {};
     const commit = revision.split(":")[1];
     expect(path).toBe(`gitrepository/${sources.namespace}/app/${commit}.tar.gz`);
-    expect(url).toBe(`${sources.sluice.endpoint}/artifacts/bed/${path}`);
+    const [, token, ...key] = new URL(url).pathname.slice(1).split("/");
+    expect(url).toBe(`${sources.sluice.endpoint}/artifacts/${token}/bed/${path}`);
+    expect([token, key.join("/")]).toEqual([expect.stringMatching(/^[\w-]{43}$/), `bed/${path}`]);
     expect((await sources.archive(object)).toString("latin1")).toContain("two\n");
     expect((await sources.download(url.replace(`${commit}`, "0".repeat(40)))).status).toBe(404);
   });
@@ -148,13 +150,13 @@ describe("a GitRepository becomes Ready", () => {
 });
 
 /** The messages of Reconciling that showed, in order. */
-function announced({ seen }: Watch): string[] {
+function announced({ seen }: ObjectWatch): string[] {
   const messages = seen.map((object) => messageOf(object, "Reconciling")).filter((text) => text !== "");
   return [...new Set(messages)];
 }
 
 /** What Ready was, each once. */
-function readiness({ seen }: Watch): string[] {
+function readiness({ seen }: ObjectWatch): string[] {
   return [...new Set(seen.map(({ status }) => conditionOf(status, "Ready")?.status ?? "none"))];
 }
 

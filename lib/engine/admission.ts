@@ -1,12 +1,11 @@
-import { createHmac } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { kinds, requestedAtAnnotation } from "./kinds.ts";
+import { tokenOf } from "./token.ts";
 import type { Cause, WorkItem } from "./work-item.ts";
 
 /** The part of the path of a cluster's admission calls that nobody can guess (design, decision 5): 256 bits from the deployment's seed. */
 export function admissionToken(seed: string, clusterId: string): string {
-  if (seed.length < 16) throw new Error("the admission seed is shorter than 16 characters: anybody could guess it");
-  return createHmac("sha256", seed).update(`admission/${clusterId}`).digest("base64url");
+  return tokenOf(seed, `admission/${clusterId}`);
 }
 
 /** The part of an AdmissionReview (admission.k8s.io/v1) that Sluice reads. It is a hint: workers read the object anew (TM-002). */

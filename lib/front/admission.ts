@@ -1,9 +1,9 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { admissionToken, admissionWork, allow, parseAdmissionReview } from "../engine/admission.ts";
 import { enqueue } from "../engine/work-item.ts";
 import type { Platform } from "../platform/ports.ts";
 import { parseJson, readBody } from "./body.ts";
+import { sameText } from "./same-text.ts";
 
 /** Longest review, in bytes: an object before and after, each as large as the API server stores. */
 const reviewBytes = 6 * 1024 * 1024;
@@ -55,10 +55,4 @@ export function createAdmission(
     late.abort();
     return Response.json(allow(review.uid));
   };
-}
-
-/** Compares in constant time, whatever the lengths. */
-function sameText(a: string, b: string): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
 }

@@ -2,48 +2,56 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { artifactToken } from "../engine/token.ts";
 import { createLocalArtifactStore } from "../platform/local/artifact-store.ts";
-import type { ArtifactStore } from "../platform/ports.ts";
-import { artifactKeyOf, serveArtifact } from "./artifacts.ts";
+import type { ArtifactStore, SecretReader } from "../platform/ports.ts";
+import { parseArtifactPath, serveArtifact } from "./artifacts.ts";
 
-const path = "/artifacts/home/gitrepository/apps/web/abc.tar.gz";
+const key = "home/gitrepository/apps/web/abc.tar.gz";
+const secrets: SecretReader = { read: async () => "a seed that only this test knows" };
+const pathOf = async (of: string, from = secrets) => `/artifacts/${await artifactToken(from, of)}/${of}`;
 
 describe("the path of an artifact", () => {
-  it("ART-002: is its key below the cluster", () => {
-    expect(artifactKeyOf(path)).toBe("home/gitrepository/apps/web/abc.tar.gz");
+  it("ART-002: is a token and its key below the cluster", () => {
+    expect(parseArtifactPath(`/artifacts/token/${key}`)).toEqual({ token: "token", key });
   });
 
   it.each([
-    "/artifacts/home/gitrepository/apps/web/../../../secrets",
-    "/artifacts/home/gitrepository/apps/../abc.tar.gz",
-    "/artifacts/../gitrepository/apps/web/abc.tar.gz",
-    "/artifacts/home/gitrepository/apps/web/%2e%2e%2fabc",
-    "/artifacts/home/gitrepository/apps/web/.hidden",
-    "/artifacts/home/gitrepository/apps/web/a/b",
-    "/artifacts/home/gitrepository/apps/web/",
-    "/artifacts/home/kustomization/apps/web/abc.tar.gz",
-    "/artifacts/held-webhooks/home/1-abc",
-    "/artifacts/home",
+    "/artifacts/token/home/gitrepository/apps/web/../../../secrets",
+    "/artifacts/token/home/gitrepository/apps/../abc.tar.gz",
+    "/artifacts/token/../gitrepository/apps/web/abc.tar.gz",
+    "/artifacts/token/home/gitrepository/apps/web/%2e%2e%2fabc",
+    "/artifacts/token/home/gitrepository/apps/web/.hidden",
+    "/artifacts/token/home/gitrepository/apps/web/a/b",
+    "/artifacts/token/home/gitrepository/apps/web/",
+    "/artifacts/token/home/kustomization/apps/web/abc.tar.gz",
+    "/artifacts/token/held-webhooks/home/1-abc",
+    "/artifacts/token/home",
+    `/artifacts/${key}`,
   ])("ART-020: nothing else of the store is served: %s", (other) => {
-    expect(artifactKeyOf(other)).toBeUndefined();
+    expect(parseArtifactPath(other)).toBeUndefined();
   });
 });
 
 describe("an artifact", () => {
   let directory: string;
   let store: ArtifactStore;
+  let path: string;
+  let absent: string;
   const bytes = Buffer.from([0x1f, 0x8b, 0, 255, 10]);
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "sluice-artifacts-"));
     store = createLocalArtifactStore(directory);
-    await store.put("home/gitrepository/apps/web/abc.tar.gz", bytes);
+    await store.put(key, bytes);
+    path = await pathOf(key);
+    absent = await pathOf(key.replace("abc", "def"));
   });
 
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
   const ask = (method: string, at = path, from = store) =>
-    serveArtifact(from, new Request(`https://sluice.test${at}`, { method }));
+    serveArtifact({ artifacts: from, secrets }, new Request(`https://sluice.test${at}`, { method }));
 
   it("ART-004: gives exactly the stored bytes, and 404 where there are none", async () => {
     const response = await ask("GET");
@@ -51,15 +59,45 @@ describe("an artifact", () => {
     expect(response.headers.get("content-type")).toBe("application/gzip");
     expect(response.headers.get("content-length")).toBe("5");
     expect(Buffer.from(await response.arrayBuffer())).toEqual(bytes);
-    expect((await ask("GET", path.replace("abc", "def"))).status).toBe(404);
+    expect((await ask("GET", absent)).status).toBe(404);
     expect((await ask("GET", "/artifacts/x")).status).toBe(404);
+  });
+
+  it("TM-004: who has not the very token learns nothing, and the store is not asked", async () => {
+    const asked: string[] = [];
+    const watched: ArtifactStore = {
+      ...store,
+      head: (of) => {
+        asked.push(of);
+        return store.head(of);
+      },
+    };
+    const other = { read: async () => "a seed of another deployment" };
+    const [, , token = ""] = path.split("/");
+    const paths = [
+      await pathOf(key, other),
+      path.replace(token, absent.split("/")[2] ?? ""),
+      path.replace(token, token.slice(1)),
+      path.replace(token, ""),
+      `/artifacts/${key}`,
+    ];
+    for (const method of ["GET", "HEAD"])
+      for (const guessed of paths) expect((await ask(method, guessed, watched)).status).toBe(404);
+    expect(asked).toEqual([]);
+    expect((await ask("HEAD", path, watched)).status).toBe(200);
+    expect(asked).toEqual([key]);
+  });
+
+  it("is nobody's where the deployment has no seed, which is said", async () => {
+    const bare = { artifacts: store, secrets: { read: async () => undefined } };
+    await expect(serveArtifact(bare, new Request(`https://sluice.test${path}`))).rejects.toThrow("admission-seed");
   });
 
   it("ART-004: tells a HEAD its size", async () => {
     const response = await ask("HEAD");
     expect([response.status, response.headers.get("content-length")]).toEqual([200, "5"]);
     expect(await response.text()).toBe("");
-    expect((await ask("HEAD", path.replace("abc", "def"))).status).toBe(404);
+    expect((await ask("HEAD", absent)).status).toBe(404);
   });
 
   it("design decision 8: answers with a link where the platform has one, and for what is there alone", async () => {
@@ -68,6 +106,6 @@ describe("an artifact", () => {
     expect(response.status).toBe(302);
     expect(response.headers.get("location")).toBe("https://s3.test/home/gitrepository/apps/web/abc.tar.gz?for=300");
     expect(response.headers.get("cache-control")).toBe("no-store");
-    expect((await ask("GET", path.replace("abc", "def"), linking)).status).toBe(404);
+    expect((await ask("GET", absent, linking)).status).toBe(404);
   });
 });

@@ -1,4 +1,6 @@
-import type { ArtifactStore } from "../platform/ports.ts";
+import { artifactToken } from "../engine/token.ts";
+import type { Platform } from "../platform/ports.ts";
+import { sameText } from "./same-text.ts";
 
 /** The kinds that have artifacts, as they stand in paths (ART-002). */
 const kinds = ["bucket", "externalartifact", "gitrepository", "helmchart", "helmrepository", "ocirepository"];
@@ -7,21 +9,29 @@ const kinds = ["bucket", "externalartifact", "gitrepository", "helmchart", "helm
 const linkSeconds = 300;
 
 /**
- * The store's key behind the path of an artifact, `/artifacts/<cluster>/<kind>/<namespace>/<name>/<file>`; undefined for every
- * other path, so that nothing else of the store is ever served.
+ * Token and key of the store behind the path of an artifact, `/artifacts/<token>/<cluster>/<kind>/<namespace>/<name>/<file>`;
+ * undefined for every other path, so that nothing else of the store is ever served.
  */
-export function artifactKeyOf(path: string): string | undefined {
-  const [, room, cluster = "", kind = "", ...names] = path.split("/");
+export function parseArtifactPath(path: string): { token: string; key: string } | undefined {
+  const [, room, token = "", cluster = "", kind = "", ...names] = path.split("/");
   const isSegment = (segment: string) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/.test(segment);
   if (room !== "artifacts" || !kinds.includes(kind) || names.length !== 3) return undefined;
-  return isSegment(cluster) && names.every(isSegment) ? [cluster, kind, ...names].join("/") : undefined;
+  return isSegment(cluster) && names.every(isSegment) ? { token, key: [cluster, kind, ...names].join("/") } : undefined;
 }
 
-/** Answers a GET or HEAD of an artifact: a short-lived link where the platform has one, else the bytes (design, decision 8; ART-004). */
-export async function serveArtifact(artifacts: ArtifactStore, request: Request): Promise<Response> {
-  const key = artifactKeyOf(new URL(request.url).pathname);
-  const stored = key === undefined ? undefined : await artifacts.head(key);
-  if (key === undefined || stored === undefined) return new Response(null, { status: 404 });
+/**
+ * Answers a GET or HEAD of an artifact: a short-lived link where the platform has one, else the bytes (design, decision 8;
+ * ART-004). Who has not the token of the very key learns nothing, not even whether it is there (TM-004).
+ */
+export async function serveArtifact(
+  { artifacts, secrets }: Pick<Platform, "artifacts" | "secrets">,
+  request: Request,
+): Promise<Response> {
+  const asked = parseArtifactPath(new URL(request.url).pathname);
+  if (asked === undefined) return new Response(null, { status: 404 });
+  const { token, key } = asked;
+  const stored = sameText(token, await artifactToken(secrets, key)) ? await artifacts.head(key) : undefined;
+  if (stored === undefined) return new Response(null, { status: 404 });
   const headers = {
     "content-type": key.endsWith(".gz") || key.endsWith(".tgz") ? "application/gzip" : "application/octet-stream",
     "content-length": String(stored.size),

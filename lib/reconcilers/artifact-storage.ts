@@ -1,24 +1,48 @@
 import type { Artifact } from "../api/artifact.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Context } from "../engine/reconciler.ts";
+import { artifactToken } from "../engine/token.ts";
 
 /**
  * Where the store keeps a file of an object's artifacts: `<cluster>/<kind>/<namespace>/<name>/<file>`. What follows the
  * cluster is `status.artifact.path` (ART-002). An empty file name gives the prefix of all of the object's files.
  */
-export function artifactKey(clusterId: string, object: KubernetesObject, file: string): string {
-  return `${clusterId}/${object.kind.toLowerCase()}/${object.metadata.namespace ?? ""}/${object.metadata.name}/${file}`;
+export function artifactKey(
+  clusterId: string,
+  { kind, metadata }: Pick<KubernetesObject, "kind" | "metadata">,
+  file: string,
+): string {
+  return `${clusterId}/${kind.toLowerCase()}/${metadata.namespace ?? ""}/${metadata.name}/${file}`;
 }
 
-/** The stable address of an artifact (ART-003, design decision 8). */
-export function artifactUrl(context: Pick<Context, "endpoint" | "clusterId">, path: string): string {
-  return `${context.endpoint}/artifacts/${context.clusterId}/${path}`;
+/** The key of an artifact that an object's status names. Only the file counts: a status may name the path of another object. */
+export function ownArtifactKey(
+  clusterId: string,
+  object: Pick<KubernetesObject, "kind" | "metadata">,
+  { path }: Pick<Artifact, "path">,
+): string {
+  return artifactKey(clusterId, object, path.slice(path.lastIndexOf("/") + 1));
 }
 
-/** The store's key behind an address of `artifactUrl`, or undefined for an artifact that somebody else serves. */
+/**
+ * What an artifact's status says of where it is: its path, and the stable address with a token that only this deployment can
+ * make (ART-002, ART-003, TM-004, design decision 8). Throws where the deployment has no seed.
+ */
+export async function artifactAddress(
+  { endpoint, clusterId, secrets }: Pick<Context, "endpoint" | "clusterId" | "secrets">,
+  key: string,
+): Promise<Pick<Artifact, "path" | "url">> {
+  const url = `${endpoint}/artifacts/${await artifactToken(secrets, key)}/${key}`;
+  return { path: key.slice(clusterId.length + 1), url };
+}
+
+/**
+ * The store's key behind an address of `artifactAddress`, or undefined for an artifact that somebody else serves. The token is
+ * not looked at: whoever takes the key from a status must know whose key it may be.
+ */
 export function keyOfArtifactUrl(endpoint: string, url: string): string | undefined {
   const prefix = `${endpoint}/artifacts/`;
-  return url.startsWith(prefix) ? url.slice(prefix.length) : undefined;
+  return url.startsWith(prefix) ? url.slice(url.indexOf("/", prefix.length) + 1) : undefined;
 }
 
 /** Whether the store still holds an artifact, by one HEAD: the keys are never overwritten with other content (SN-002). */
@@ -27,8 +51,7 @@ export async function isStored(
   object: KubernetesObject,
   artifact: Artifact,
 ): Promise<"stored" | "missing" | "different"> {
-  const file = artifact.path.slice(artifact.path.lastIndexOf("/") + 1);
-  const found = await context.artifacts.head(artifactKey(context.clusterId, object, file));
+  const found = await context.artifacts.head(ownArtifactKey(context.clusterId, object, artifact));
   if (found === undefined) return "missing";
   return artifact.size === undefined || found.size === artifact.size ? "stored" : "different";
 }

@@ -4,7 +4,7 @@ import type { Context, EventRecord, Finalizer, Outcome, Reconciler } from "../en
 import { fetchArchive, type GitSource, type Resolved, resolveRevision } from "../git/fetch.ts";
 import { currentRevision } from "../git/git-source.ts";
 import { parseGoDuration } from "../text/go-duration.ts";
-import { artifactKey, artifactUrl, collectGarbage, isStored } from "./artifact-storage.ts";
+import { artifactAddress, artifactKey, collectGarbage, isStored, ownArtifactKey } from "./artifact-storage.ts";
 import { type ConditionEditor, editConditions } from "./condition-editor.ts";
 import { gitFailure, readGitSource, SourceFailure } from "./git-source.ts";
 
@@ -108,7 +108,8 @@ async function checkStorage({ object, context, conditions, events, status }: Pas
       events.push({ type: "Warning", reason: "ArtifactVerificationFailed", message });
     }
     if (!missing) {
-      status.artifact = { ...artifact, url: artifactUrl(context, artifact.path) };
+      const key = ownArtifactKey(context.clusterId, object, artifact);
+      status.artifact = { ...artifact, ...(await addressOf(context, key)) };
       return;
     }
     delete status.artifact;
@@ -151,7 +152,7 @@ async function store(
     context.progress({ ...status, conditions: conditions.list() });
   }
   const key = artifactKey(context.clusterId, object, `${commit}.tar.gz`);
-  const path = key.slice(context.clusterId.length + 1);
+  const { path, url } = await addressOf(context, key);
   try {
     await context.artifacts.put(key, archive.tarGz);
   } catch (error) {
@@ -164,7 +165,7 @@ async function store(
     path,
     revision,
     size: archive.tarGz.length,
-    url: artifactUrl(context, path),
+    url,
   };
   status.artifact = artifact;
   if (object.spec.ignore === undefined) delete status.observedIgnore;
@@ -179,6 +180,16 @@ async function store(
       message: `garbage collected ${collected} artifacts`,
     });
   return { subject: archive.subject };
+}
+
+/** Where an artifact is found. A deployment that cannot say it stores nothing that nobody could fetch. */
+async function addressOf(context: Context, key: string): Promise<Pick<Artifact, "path" | "url">> {
+  try {
+    return await artifactAddress(context, key);
+  } catch (error) {
+    const message = `unable to address artifact: ${error instanceof Error ? error.message : String(error)}`;
+    throw new SourceFailure("StorageOperationFailed", "StorageOperationFailed", message, { cause: error });
+  }
 }
 
 /** SRC-011, SRC-026, SRC-027: the artifact is in storage; a new one or a recovery is told of. */

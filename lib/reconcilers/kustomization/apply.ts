@@ -60,7 +60,7 @@ function tellWhatWasNotTold(pass: Pass, { tellable, rendered: digest }: Kustomiz
 async function open(pass: Pass, source: Source): Promise<OpenArtifact> {
   const { object, context, status } = pass;
   try {
-    const artifact = await openArtifact(await fetchArtifact(source.artifact, context));
+    const artifact = await openArtifact(await fetchArtifact(source, context));
     selectPath(artifact, object.spec.path);
     status.lastAttemptedRevision = source.artifact.revision;
     return artifact;

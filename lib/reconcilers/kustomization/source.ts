@@ -5,7 +5,7 @@ import type { KubernetesObject } from "../../api/object.ts";
 import { ApiError } from "../../cluster/api-error.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import { download } from "../../platform/http.ts";
-import { keyOfArtifactUrl } from "../artifact-storage.ts";
+import { artifactKey, keyOfArtifactUrl } from "../artifact-storage.ts";
 import { failure, Halt } from "./halt.ts";
 
 /** Where the sources of Kustomizations live (KS-002). */
@@ -82,11 +82,20 @@ function denied(message: string): Halt {
 }
 
 /**
- * The bytes of an artifact, their digest checked (KS-025, KS-026): from the store where Sluice keeps it, else from the
- * address that an in-cluster source-controller gave, over HTTP.
+ * The bytes of a source's artifact, their digest checked (KS-025, KS-026): from the store where Sluice keeps it, else from the
+ * address that an in-cluster source-controller gave, over HTTP. Who may write a source's status must not reach what the store
+ * keeps of another object (TM-004).
  */
-export async function fetchArtifact(artifact: Artifact, context: Context): Promise<Uint8Array> {
+export async function fetchArtifact(
+  { kind, namespace, name, artifact }: Source,
+  context: Pick<Context, "artifacts" | "clusterId" | "endpoint" | "settings" | "signal">,
+): Promise<Uint8Array> {
   const key = keyOfArtifactUrl(context.endpoint, artifact.url);
+  const file = key?.slice(key.lastIndexOf("/") + 1) ?? "";
+  if (key !== undefined && key !== artifactKey(context.clusterId, { kind, metadata: { namespace, name } }, file)) {
+    const message = `failed to fetch artifact: the address in the status of ${kind}/${namespace}/${name} is not of an artifact of its own`;
+    throw failure("ArtifactFailed", message);
+  }
   const bytes = key === undefined ? await downloadArtifact(artifact.url, context) : await context.artifacts.get(key);
   if (bytes === undefined) {
     const message = `Source is not ready, artifact not found, retrying in ${context.settings.requeueDependencySeconds}s`;
@@ -107,7 +116,7 @@ export async function fetchArtifact(artifact: Artifact, context: Context): Promi
   return bytes;
 }
 
-async function downloadArtifact(url: string, context: Context): Promise<Uint8Array | undefined> {
+async function downloadArtifact(url: string, context: Pick<Context, "signal">): Promise<Uint8Array | undefined> {
   try {
     return await download(url, { limit: artifactSizeLimit, signal: context.signal, redirects: 3 });
   } catch (error) {
