@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { watch } from "../test/bed/watch.ts";
 import { openWorkspace } from "../test/bed/workspace.ts";
 import { application } from "./applications.ts";
 import { distribution, type Figure } from "./figures.ts";
 import type { MeasuredSluice } from "./measured-sluice.ts";
 import { processorSeconds } from "./processor-time.ts";
 import { countedBetween, requestCounts, total } from "./request-count.ts";
-import { watch } from "./watch.ts";
 
 /**
  * One source, N Kustomizations of four objects each, two of which change with a push: from the push until every status shows the

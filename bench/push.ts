@@ -1,7 +1,7 @@
 import type { RunningSluice } from "../test/bed/sluice.ts";
+import { watch } from "../test/bed/watch.ts";
 import { configMap, openWorkspace } from "../test/bed/workspace.ts";
 import { distribution, type Figure } from "./figures.ts";
-import { watch } from "./watch.ts";
 
 const pushes = 30;
 const objects = 10;

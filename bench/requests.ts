@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { watch } from "../test/bed/watch.ts";
 import { openWorkspace } from "../test/bed/workspace.ts";
 import { application } from "./applications.ts";
 import type { Figure } from "./figures.ts";
 import type { MeasuredSluice } from "./measured-sluice.ts";
 import { countedBetween, requestCounts, total } from "./request-count.ts";
-import { watch } from "./watch.ts";
 
 const applications = 25;
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import { type Watch, watch } from "../../bench/watch.ts";
 import type { GitRepository } from "../../lib/host/git/repository.ts";
 import type { RunningSluice } from "../bed/sluice.ts";
+import { type Watch, watch } from "../bed/watch.ts";
 import { apiVersions, configMap, isReady, openWorkspace, type Workspace } from "../bed/workspace.ts";
 import { type Sink, startSink } from "./sink.ts";
 
