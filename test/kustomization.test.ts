@@ -156,12 +156,13 @@ describe("a Kustomization", () => {
 
   it("KS-178: WaitForTermination waits until the objects are gone", async () => {
     await applied("waiting", "./stays", { deletionPolicy: "WaitForTermination", namePrefix: "waiting-" });
-    await workspace.patch("ConfigMap", "waiting-stays", { metadata: { finalizers: ["sluice.test/hold"] } });
+    // What a manager of kubectl's set would be taken back (KS-143).
+    await workspace.patch("ConfigMap", "waiting-stays", { metadata: { finalizers: ["sluice.test/hold"] } }, "holder");
     await remove("waiting");
     await workspace.until("ConfigMap", "waiting-stays", ({ metadata }) => metadata.deletionTimestamp !== undefined);
     await sleep(1000);
     expect(await workspace.find("Kustomization", "waiting")).toBeDefined();
-    await workspace.patch("ConfigMap", "waiting-stays", { metadata: { finalizers: null } });
+    await workspace.patch("ConfigMap", "waiting-stays", { metadata: { finalizers: null } }, "holder");
     await workspace.untilGone("Kustomization", "waiting");
   });
 

@@ -14,6 +14,9 @@ import { apiVersions, conditionOf, configMap, openWorkspace, type Workspace } fr
 /** How long a placeholder is remembered: a change of it counts after that. */
 const rememberedMilliseconds = 5500;
 
+/** Longer than a pass may take without saying what it does. */
+const slowMilliseconds = 4000;
+
 let directory: string;
 let sluice: Awaited<ReturnType<typeof startSluice>>;
 let workspace: Workspace;
@@ -42,13 +45,27 @@ const withArgs = (...args: string[]) => ({
   template: { spec: { containers: [{ name: "manager", image: "example.invalid/none", args }] } },
 });
 
-async function serve(content: Uint8Array): Promise<{ server: Server; url: string }> {
-  const server = createServer((_request, response) => response.end(content));
+/** The commit that `main` is at, archived as a source-controller does it. */
+async function archiveOf({ url }: GitRepository): Promise<{ revision: string; digest: string; tarGz: Uint8Array }> {
+  const source = { url, reference: { branch: "main" } };
+  const signal = AbortSignal.timeout(10_000);
+  const resolved = await resolveRevision(source, signal);
+  const { digest, tarGz } = await fetchArchive(source, resolved, signal);
+  return { revision: resolved.revision, digest, tarGz };
+}
+
+type Served = { [path: string]: { content: Uint8Array; afterMilliseconds: number } };
+
+async function serve(served: Served): Promise<{ server: Server; url: string }> {
+  const server = createServer((request, response) => {
+    const { content, afterMilliseconds } = served[request.url ?? ""] ?? { content: "", afterMilliseconds: 0 };
+    setTimeout(() => response.end(content), afterMilliseconds);
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
-  return { server, url: `http://127.0.0.1:${address.port}/artifact.tar.gz` };
+  return { server, url: `http://127.0.0.1:${address.port}` };
 }
 
 /** Writes a GitRepository's status as an in-cluster source-controller does. */
@@ -63,7 +80,7 @@ async function writeArtifact(name: string, artifact: Record<string, unknown>): P
 }
 
 describe("placeholders say what is Sluice's, and how it behaves", () => {
-  it("design, decision 2: a controller that runs in the cluster owns its kinds, and its artifacts are read", async () => {
+  it("design, decision 2, KS-220, KS-026: a controller that runs in the cluster owns its kinds, and its artifacts are read", async () => {
     await changePlaceholder("source-controller", { replicas: 1 });
     await workspace.gitRepository("elsewhere", repository.url);
     await workspace.kustomization("app", { path: "./app", sourceRef: { kind: "GitRepository", name: "elsewhere" } });
@@ -73,19 +90,50 @@ describe("placeholders say what is Sluice's, and how it behaves", () => {
     expect(untouched?.metadata.finalizers).toBeUndefined();
     expect(untouched?.status?.conditions).toBeUndefined();
 
-    const source = { url: repository.url, reference: { branch: "main" } };
-    const signal = AbortSignal.timeout(10_000);
-    const resolved = await resolveRevision(source, signal);
-    const { tarGz, digest } = await fetchArchive(source, resolved, signal);
-    const { server, url } = await serve(tarGz);
-    await writeArtifact("elsewhere", { url, digest, revision: resolved.revision });
+    const { revision, digest, tarGz } = await archiveOf(repository);
+    const { server, url } = await serve({ "/artifact.tar.gz": { content: tarGz, afterMilliseconds: 0 } });
+    await writeArtifact("elsewhere", { url: `${url}/artifact.tar.gz`, digest, revision });
     await workspace.reconcile("Kustomization", "app");
     await workspace.untilReady("Kustomization", "app");
     expect((await workspace.find("ConfigMap", "config"))?.data).toEqual({ colour: "blue" });
 
+    // KS-220, SN-10: a pass that takes long says what it does.
+    await repository.commit({ "app/config.yaml": configMap("config", { colour: "green" }) });
+    const slowArchive = await archiveOf(repository);
+    const slowServer = await serve({
+      "/slow.tar.gz": { content: slowArchive.tarGz, afterMilliseconds: slowMilliseconds },
+    });
+    const next = slowArchive.revision;
+    await writeArtifact("elsewhere", {
+      url: `${slowServer.url}/slow.tar.gz`,
+      digest: slowArchive.digest,
+      revision: next,
+    });
+    await workspace.reconcile("Kustomization", "app");
+    const slow = await workspace.until(
+      "Kustomization",
+      "app",
+      ({ status }) => conditionOf(status, "Ready")?.status === "Unknown",
+    );
+    expect(conditionOf(slow.status, "Ready")).toMatchObject({
+      reason: "Progressing",
+      message: "Reconciliation in progress",
+    });
+    expect(conditionOf(slow.status, "Reconciling")).toMatchObject({
+      status: "True",
+      reason: "Progressing",
+      message: `Fetching manifests for revision ${next} with a timeout of 59m30s`,
+    });
+    const { status: after } = await workspace.until(
+      "Kustomization",
+      "app",
+      ({ status }) => status?.lastAppliedRevision === next,
+    );
+    expect(conditionOf(after, "Reconciling")).toBeUndefined();
+
     const other = `sha256:${"0".repeat(64)}`;
     await writeArtifact("elsewhere", {
-      url,
+      url: `${url}/artifact.tar.gz`,
       digest: other,
       revision: "main@sha1:0000000000000000000000000000000000000000",
     });
@@ -100,6 +148,7 @@ describe("placeholders say what is Sluice's, and how it behaves", () => {
       message: `failed to verify archive: computed digest doesn't match provided '${other}'`,
     });
     server.close();
+    slowServer.server.close();
   });
 
   it("design, decision 2: and back, when its Deployment is scaled to 0", async () => {
@@ -176,6 +225,6 @@ describe("placeholders say what is Sluice's, and how it behaves", () => {
       subjects: [{ kind: "ServiceAccount", name: "tenant", namespace }],
     });
     await workspace.untilReady("Kustomization", "tenant", 70);
-    expect((await workspace.find("ConfigMap", "tenant-config"))?.data).toEqual({ colour: "blue" });
+    expect((await workspace.find("ConfigMap", "tenant-config"))?.data).toEqual({ colour: "green" });
   }, 90_000);
 });
