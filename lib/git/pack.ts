@@ -3,7 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { applyDelta, parseDeltaHeader } from "./delta.ts";
 import { GitError } from "./git-error.ts";
 import type { GitLimits } from "./limits.ts";
-import { inflateAt, type PackedHeader, parsePackedHeader } from "./packed-object.ts";
+import { inflateAt, inflateBeside, type PackedHeader, parsePackedHeader } from "./packed-object.ts";
 
 /** The four kinds of Git objects. */
 export type ObjectType = "commit" | "tree" | "blob" | "tag";
@@ -72,8 +72,8 @@ export async function parsePack(pack: Buffer, limits: PackLimits, signal?: Abort
   };
   /** Deltas whose base is known. A list, not a recursion: chains are long. */
   const ready: { waiting: Waiting; base: Entry }[] = [];
-  const register = (entry: Entry, content: Buffer, at: number): void => {
-    const id = objectId(entry.type, content);
+  const register = async (entry: Entry, content: Buffer, at: number): Promise<void> => {
+    const id = content.length > workUnit ? await objectIdInTurns(entry.type, content) : objectId(entry.type, content);
     keep(entry, content);
     byOffset.set(at, entry);
     if (!byId.has(id)) byId.set(id, entry);
@@ -100,7 +100,7 @@ export async function parsePack(pack: Buffer, limits: PackLimits, signal?: Abort
       charge(size);
       if (base.content === undefined) work += base.size + base.chain * 4096;
       const entry: Entry = { type: base.type, size, ...stored, base, chain, content: undefined };
-      register(entry, applyDelta(contentOf(pack, base, end), delta), at);
+      await register(entry, applyDelta(contentOf(pack, base, end), delta), at);
     }
   };
 
@@ -109,7 +109,10 @@ export async function parsePack(pack: Buffer, limits: PackLimits, signal?: Abort
     await pause();
     const header: PackedHeader = parsePackedHeader(pack, offset, end);
     charge(header.size);
-    const { content, next } = inflateAt(pack, header.dataStart, end, header.size);
+    const { content, next } =
+      header.size > workUnit
+        ? await inflateBeside(pack, header.dataStart, end, header.size)
+        : inflateAt(pack, header.dataStart, end, header.size);
     const stored = { dataStart: header.dataStart, dataSize: header.size };
     if (header.type === "ofs-delta" || header.type === "ref-delta") {
       const base = header.type === "ofs-delta" ? byOffset.get(header.base) : byId.get(header.base);
@@ -118,7 +121,7 @@ export async function parsePack(pack: Buffer, limits: PackLimits, signal?: Abort
       else if (header.type === "ref-delta") wait(waitingForId, header.base, waiting);
       else wait(waitingForOffset, header.base, waiting);
     } else {
-      register(
+      await register(
         { type: header.type, size: header.size, ...stored, base: undefined, chain: 0, content: undefined },
         content,
         offset,
@@ -179,6 +182,16 @@ function keeper(limit: number): (entry: Entry, content: Buffer) => void {
 /** The id of an object: the SHA-1 of its kind, its size and its content. */
 export function objectId(type: ObjectType, content: Uint8Array): string {
   return createHash("sha1").update(`${type} ${content.length}\0`).update(content).digest("hex");
+}
+
+/** As `objectId`, with turns of the event loop between the pieces. */
+async function objectIdInTurns(type: ObjectType, content: Uint8Array): Promise<string> {
+  const hash = createHash("sha1").update(`${type} ${content.length}\0`);
+  for (let at = 0; at < content.length; at += workUnit) {
+    hash.update(content.subarray(at, at + workUnit));
+    await turn();
+  }
+  return hash.digest("hex");
 }
 
 /** Unpacks an entry that is not kept, from the nearest base that is; deltas are applied one after the other, never nested. */

@@ -1,4 +1,4 @@
-import { inflateSync } from "node:zlib";
+import { inflate, inflateSync, type ZlibOptions } from "node:zlib";
 import { GitError } from "./git-error.ts";
 
 /**
@@ -76,21 +76,50 @@ export function formatPackedHeader(
   return Buffer.from(bytes);
 }
 
+/** The content of an object, and where in the pack the next one begins: a pack does not say. */
+export type Inflated = { content: Buffer; next: number };
+
 /**
- * Unpacks the data at `start`, which must be `size` bytes long, and says where the next object begins: a pack does not. The caller has
- * bounded `size`; no more than that is ever unpacked. Throws GitError `corrupt`.
+ * Unpacks the data at `start`, which must be `size` bytes long. The caller has bounded `size`; no more than that is ever unpacked.
+ * Throws GitError `corrupt`.
  */
-export function inflateAt(pack: Buffer, start: number, end: number, size: number): { content: Buffer; next: number } {
-  // One byte more than is expected, so that zlib need not ask for a second piece to see the end.
-  const options = { info: true, chunkSize: Math.max(64, size + 1), maxOutputLength: Math.max(1, size) } as const;
-  let inflated: { buffer: Buffer; engine: { bytesWritten: number } };
+export function inflateAt(pack: Buffer, start: number, end: number, size: number): Inflated {
   try {
-    inflated = inflateSync(pack.subarray(start, end), options) as unknown as typeof inflated;
+    return inflatedFrom(inflateSync(pack.subarray(start, end), inflateOptions(size)), start, size);
   } catch (error) {
-    throw new GitError("corrupt", "an object of the pack cannot be unpacked, or is larger than it says", {
-      cause: error,
-    });
+    throw notInflated(error);
   }
-  if (inflated.buffer.length !== size) throw new GitError("corrupt", "an object of the pack is smaller than it says");
-  return { content: inflated.buffer, next: start + inflated.engine.bytesWritten };
+}
+
+/** As `inflateAt`, but beside the event loop: for what is large enough to keep others waiting. */
+export function inflateBeside(pack: Buffer, start: number, end: number, size: number): Promise<Inflated> {
+  return new Promise((resolve, reject) => {
+    inflate(pack.subarray(start, end), inflateOptions(size), (error, result) => {
+      try {
+        if (error !== null) throw error;
+        resolve(inflatedFrom(result, start, size));
+      } catch (failure) {
+        reject(notInflated(failure));
+      }
+    });
+  });
+}
+
+/** One byte more than is expected, so that zlib need not ask for a second piece to see the end. */
+function inflateOptions(size: number): ZlibOptions {
+  return { info: true, chunkSize: Math.max(64, size + 1), maxOutputLength: Math.max(1, size) };
+}
+
+/** With the option `info` zlib gives more than its type says. */
+function inflatedFrom(result: unknown, start: number, size: number): Inflated {
+  const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
+  if (buffer.length !== size) throw new GitError("corrupt", "an object of the pack is smaller than it says");
+  return { content: buffer, next: start + engine.bytesWritten };
+}
+
+function notInflated(error: unknown): GitError {
+  if (error instanceof GitError) return error;
+  return new GitError("corrupt", "an object of the pack cannot be unpacked, or is larger than it says", {
+    cause: error,
+  });
 }
