@@ -32,21 +32,24 @@ describe("what is fetched", () => {
 
   const none = { branch: null, tag: null, semver: null, name: null, commit: null };
   it.each([
-    ["GIT-004", "a branch with a slash", { branch: "feat/x" }, "feat/x", "feature"],
-    ["GIT-005", "an annotated tag, by its commit", { tag: "v1.0.0" }, "v1.0.0", "second"],
-    ["GIT-006", "a range", { semver: ">=1.0.0 <1.1.0" }, "v1.0.0", "second"],
-    ["GIT-007", "a tag before a range", { semver: "*", tag: "v1.0.0" }, "v1.0.0", "second"],
-    ["GIT-012", "a full name", { name: "refs/tags/v1.1.0", branch: "feat/x" }, "refs/tags/v1.1.0", "third"],
-    ["GIT-014", "a commit", { commit: "first" }, undefined, "first"],
-    ["GIT-014", "a commit of a branch", { commit: "second", branch: "main" }, "main", "second"],
-    ["GIT-004", "a branch", { branch: "main" }, "main", "third"],
-  ])("%s: %s, by an edit of the spec", async (_row, _what, ref, pointer, commit) => {
-    const wanted = { ...none, ...ref, ...("commit" in ref ? { commit: commits[ref.commit] } : {}) };
-    const object = await sources.edited("refs", { ref: wanted });
-    const digest = `sha1:${commits[commit]}`;
-    expect(object.status?.artifact?.revision).toBe(pointer === undefined ? digest : `${pointer}@${digest}`);
-    await sources.archive(object);
-  });
+    ["a branch with a slash", { branch: "feat/x" }, "feat/x", "feature"],
+    ["an annotated tag, by its commit", { tag: "v1.0.0" }, "v1.0.0", "second"],
+    ["a range", { semver: ">=1.0.0 <1.1.0" }, "v1.0.0", "second"],
+    ["a tag before a range", { semver: "*", tag: "v1.0.0" }, "v1.0.0", "second"],
+    ["a full name", { name: "refs/tags/v1.1.0", branch: "feat/x" }, "refs/tags/v1.1.0", "third"],
+    ["a commit", { commit: "first" }, undefined, "first"],
+    ["a commit of a branch", { commit: "second", branch: "main" }, "main", "second"],
+    ["a branch", { branch: "main" }, "main", "third"],
+  ])(
+    "GIT-004, GIT-005, GIT-006, GIT-007, GIT-012, GIT-014: %s, by an edit of the spec",
+    async (_, ref, pointer, commit) => {
+      const wanted = { ...none, ...ref, ...("commit" in ref ? { commit: commits[ref.commit] } : {}) };
+      const object = await sources.edited("refs", { ref: wanted });
+      const digest = `sha1:${commits[commit]}`;
+      expect(object.status?.artifact?.revision).toBe(pointer === undefined ? digest : `${pointer}@${digest}`);
+      await sources.archive(object);
+    },
+  );
 
   it("GIT-041, GIT-042, IGN-009: a change of what is ignored builds the same revision anew", async () => {
     const before = await sources.untilReady("GitRepository", "refs");
