@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type GitServer, type GitServerOptions, startGitServer } from "../../test/bed/git/git-server.ts";
 import { createCertificateAuthority, issueCertificate } from "../platform/local/certificate.ts";
 import { type GitSource, resolveRevision } from "./fetch.ts";
@@ -188,5 +188,24 @@ describe("redirects", () => {
     ["http://[", /not a URL/],
   ])("GE-009: a redirect to %s is refused", async (location, words) => {
     expect((await failure({ url: `${await answering(to(location))}/x.git` })).message).toMatch(words);
+  });
+
+  it("TM-008: the function's own services are no repository, named, resolved or redirected to", async () => {
+    const metadata = "http://169.254.169.254/latest/info/refs";
+    const redirecting = await answering(to(metadata));
+    for (const url of ["http://169.254.169.254/latest", redirecting])
+      expect(await failure({ url })).toMatchObject({
+        code: "unreachable",
+        message: expect.stringContaining(
+          `Get "${metadata}": 169.254.169.254 is not to be reached: a link-local address`,
+        ),
+      });
+    const asked: unknown[] = [];
+    const { port } = new URL(await answering((request) => asked.push(request.url)));
+    vi.stubEnv("AWS_LAMBDA_RUNTIME_API", `127.0.0.1:${port}`);
+    for (const host of ["http://127.0.0.1", "http://localhost", "https://localhost"])
+      expect((await failure({ url: `${host}:${port}/x.git` })).message).toMatch("of the function's own runtime API");
+    vi.unstubAllEnvs();
+    expect(asked).toEqual([]);
   });
 });

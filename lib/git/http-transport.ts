@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { tenantAddress } from "../platform/tenant-address.ts";
 import { agent as userAgent } from "./capabilities.ts";
 import { GitError } from "./git-error.ts";
 import { type GitTls, httpAgent, httpsAgent } from "./http-agents.ts";
@@ -113,7 +114,7 @@ async function send(remote: HttpRemote, base: HttpBase, asked: Asked): Promise<I
     },
   };
   for (let attempt = 1; ; attempt++) {
-    const outgoing = (secure ? httpsRequest : httpRequest)(url, options);
+    const outgoing = (secure ? httpsRequest : httpRequest)(url, { ...options, ...refusing(asked.method, url) });
     outgoing.once("timeout", () => outgoing.destroy(new Error(`the server was silent for ${asked.silence / 1000} s`)));
     try {
       return await new Promise<IncomingMessage>((resolve, reject) => {
@@ -128,6 +129,15 @@ async function send(remote: HttpRemote, base: HttpBase, asked: Asked): Promise<I
       if (!idle || attempt === 3)
         throw asked.signal.aborted ? asked.signal.reason : connectionError(error, asked.method, url);
     }
+  }
+}
+
+/** A connection that is kept alive was judged when it came about. */
+function refusing(method: string, url: URL): ReturnType<typeof tenantAddress> {
+  try {
+    return tenantAddress(url);
+  } catch (error) {
+    throw connectionError(error, method, url);
   }
 }
 

@@ -88,7 +88,7 @@ describe("no answer", () => {
   });
 });
 
-it("TM-002: nothing is posted to the service that runs the function, however its address is written", async () => {
+it("TM-002, TM-008: nothing is posted to the service that runs the function, however its address is written", async () => {
   const runtime = await service();
   const { port } = new URL(runtime.url);
   vi.stubEnv("AWS_LAMBDA_RUNTIME_API", `127.0.0.1:${port}`);
@@ -99,8 +99,18 @@ it("TM-002: nothing is posted to the service that runs the function, however its
   expect(await send(redirecting.url)).toEqual(refused);
   const proxied = { url: "http://chat.example", headers: {}, body: "{}" };
   expect(await deliver(proxied, { proxy: new URL(runtime.url) }, 5)).toEqual(refused);
+  const tunnelled = { ...proxied, url: "https://chat.example" };
+  expect(await deliver(tunnelled, { proxy: new URL(`http://localhost:${port}`) }, 5)).toEqual(refused);
   expect(runtime.posted).toEqual([]);
   vi.unstubAllEnvs();
+});
+
+it("TM-008: nothing is posted to link-local services, by a redirect neither", async () => {
+  const refused = { sent: false, retry: false, error: expect.stringContaining("169.254.169.254 is not to be reached") };
+  expect(await send("http://169.254.169.254/latest/api/token")).toEqual(refused);
+  const redirecting = await service({ status: 307, headers: { location: "http://169.254.169.254/" } });
+  expect(await send(redirecting.url)).toEqual(refused);
+  expect(redirecting.posted).toHaveLength(1);
 });
 
 describe("the waits", () => {

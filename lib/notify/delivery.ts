@@ -1,3 +1,4 @@
+import { AddressRefused } from "../platform/tenant-address.ts";
 import { PostRefused, post, type Transport } from "./post.ts";
 import type { ProviderRequest } from "./providers/provider-type.ts";
 
@@ -31,7 +32,8 @@ export async function deliver(request: ProviderRequest, transport: Transport, se
         timedOut: true,
       };
     const why = error instanceof Error ? error.message : String(error);
-    if (error instanceof PostRefused) return { sent: false, retry: false, error: `failed to execute request: ${why}` };
+    if (error instanceof PostRefused || error instanceof AddressRefused)
+      return { sent: false, retry: false, error: `failed to execute request: ${why}` };
     return { sent: false, retry: true, error: `failed to execute request: ${why}`, timedOut: false };
   }
 }

@@ -1,6 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest, type RequestOptions } from "node:https";
 import { connect as connectTls, type SecureContextOptions } from "node:tls";
+import { tenantAddress } from "../platform/tenant-address.ts";
 import { openTunnel, proxyAuthorization } from "./proxy.ts";
 
 /** How a service is reached: its authority (PEM; then no other is trusted), a client certificate, a proxy. */
@@ -26,7 +27,8 @@ type Post = { url: string; headers: Record<string, string>; body: string };
 
 /**
  * Sends one POST and reads the answer. Redirects are followed as net/http does: 307 and 308 post again, the others get; to
- * another host nothing goes that could be a credential. Throws PostRefused, the signal's reason, and errors of the connection.
+ * another host nothing goes that could be a credential. Throws PostRefused, AddressRefused, the signal's reason, and errors of
+ * the connection.
  */
 export async function post(message: Post, transport: Transport, signal: AbortSignal): Promise<PostAnswer> {
   let url = new URL(message.url);
@@ -57,8 +59,6 @@ async function exchange(
   if (url.protocol !== "http:" && url.protocol !== "https:")
     throw new PostRefused(`unsupported protocol scheme "${url.protocol.slice(0, -1)}"`);
   const { authority, certificate, key, proxy } = transport;
-  refuseOwnRuntime(url);
-  if (proxy !== undefined) refuseOwnRuntime(proxy);
   const secure: SecureContextOptions = {
     ...(authority === undefined ? {} : { ca: authority }),
     ...(certificate === undefined ? {} : { cert: certificate }),
@@ -76,8 +76,10 @@ async function exchange(
     ...secure,
   };
   let outgoing: ClientRequest;
-  if (proxy === undefined) outgoing = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, options);
-  else if (url.protocol === "https:") {
+  if (proxy === undefined) {
+    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+    outgoing = send(url, { ...options, ...tenantAddress(url) });
+  } else if (url.protocol === "https:") {
     const socket = await openTunnel(proxy, url, signal);
     outgoing = httpsRequest(url, {
       ...options,
@@ -87,21 +89,12 @@ async function exchange(
     const send = proxy.protocol === "https:" ? httpsRequest : httpRequest;
     outgoing = send(proxy, {
       ...options,
+      ...tenantAddress(proxy),
       path: url.href,
       headers: { ...options.headers, host: url.host, ...proxyAuthorization(proxy) },
     });
   }
   return answerOf(outgoing, body);
-}
-
-/**
- * Lambda runs a function by an HTTP service on the function's own machine, which believes whoever posts to it: a tenant's
- * Provider must not be able to end or answer invocations. Its port is refused whatever the host, since names can lead anywhere.
- */
-function refuseOwnRuntime({ protocol, port }: URL): void {
-  const own = process.env.AWS_LAMBDA_RUNTIME_API?.split(":")[1] ?? "";
-  if (own !== "" && protocol === "http:" && port === own)
-    throw new PostRefused(`port ${port} over http is the function's own: use another port or https`);
 }
 
 function answerOf(outgoing: ClientRequest, body: string | undefined): Promise<Exchanged> {

@@ -1,8 +1,9 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
+import { tenantAddress } from "../platform/tenant-address.ts";
 
-/** Opens a tunnel through an HTTP or HTTPS proxy to the host of `target` (RFC 9110, 9.3.6). Rejects where the proxy refuses. */
+/** Opens a tunnel through an HTTP or HTTPS proxy to the host of `target` (RFC 9110, 9.3.6). Rejects where the proxy refuses, and with AddressRefused. */
 export function openTunnel(proxy: URL, target: URL, signal: AbortSignal): Promise<Duplex> {
   const authority = `${target.hostname}:${target.port === "" ? "443" : target.port}`;
   const send = proxy.protocol === "https:" ? httpsRequest : httpRequest;
@@ -13,6 +14,7 @@ export function openTunnel(proxy: URL, target: URL, signal: AbortSignal): Promis
       headers: { host: authority, ...proxyAuthorization(proxy) },
       agent: false,
       signal,
+      ...tenantAddress(proxy),
     });
     asking.once("error", reject);
     asking.once("connect", (response, socket) => {

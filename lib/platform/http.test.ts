@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { download } from "./http.ts";
 
 let server: Server;
@@ -94,6 +94,37 @@ describe("downloads", () => {
     answer = (response) => response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(Buffer.alloc(100_000)));
     await expect(get("/bomb")).rejects.toThrow("is larger than 1000 bytes");
     expect(requests).toHaveLength(3);
+  });
+
+  it("KS-026: what is encoded on the way arrives as it was before", async () => {
+    answer = (response) => response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync("packed"));
+    expect(Buffer.from((await get("/packed")) ?? []).toString()).toBe("packed");
+    answer = (response, _path, count) =>
+      response.writeHead(200, { "content-encoding": "gzip" }).end(count < 4 ? gzipSync("packed").subarray(0, 9) : "");
+    await expect(get("/cut")).rejects.toThrow("ended before it was whole");
+  });
+
+  it("TM-008: the function's own services are asked for nothing, named, resolved or redirected to", async () => {
+    const { port } = new URL(origin);
+    answer = (response, path) =>
+      path === "/away"
+        ? response.writeHead(302, { location: "http://169.254.169.254/latest/api/token" }).end()
+        : response.end("not for tenants");
+    await expect(get("/away")).rejects.toThrow(
+      "http://169.254.169.254/latest/api/token could not be reached: 169.254.169.254 is not to be reached",
+    );
+    expect(requests).toEqual(["/away"]);
+    vi.stubEnv("AWS_LAMBDA_RUNTIME_API", `127.0.0.1:${port}`);
+    for (const host of ["127.0.0.1", "localhost"]) {
+      const asked = download(`http://${host}:${port}/x`, {
+        limit: 9,
+        redirects: 0,
+        signal: AbortSignal.timeout(5_000),
+      });
+      await expect(asked).rejects.toThrow(`port ${port} is of the function's own runtime API`);
+    }
+    vi.unstubAllEnvs();
+    expect(requests).toEqual(["/away"]);
   });
 
   it("a server that does not answer is given up when the signal says so", async () => {

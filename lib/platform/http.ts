@@ -1,4 +1,9 @@
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { pipeline, type Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createGunzip } from "node:zlib";
+import { AddressRefused, tenantAddress } from "./tenant-address.ts";
 
 /** `limit` is in bytes of the decoded body; `redirects` is how many are followed; `signal` ends waiting and reading. */
 export type DownloadOptions = { limit: number; signal: AbortSignal; redirects: number };
@@ -32,45 +37,53 @@ async function fetchOnce(address: string, options: DownloadOptions): Promise<Uin
     if (url.protocol !== "http:" && url.protocol !== "https:")
       throw new Error(`${named(url)} is neither an http nor an https address`);
     const response = await request(url, options.signal);
-    const location = response.headers.get("location");
-    if (![301, 302, 303, 307, 308].includes(response.status) || location === null) {
+    const { location } = response.headers;
+    if (![301, 302, 303, 307, 308].includes(response.statusCode ?? 0) || location === undefined) {
       return await bodyOf(response, url, options.limit);
     }
-    await response.body?.cancel();
+    response.destroy();
     if (left === 0) throw new Error(`${named(url)} redirects more than ${options.redirects} times`);
     url = new URL(location, url);
   }
 }
 
-async function request(url: URL, signal: AbortSignal): Promise<Response> {
+async function request(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
   try {
-    return await fetch(url, { redirect: "manual", signal, headers: { "user-agent": "sluice" } });
+    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+    const headers = { "user-agent": "sluice" };
+    const asking = send(url, { headers, agent: false, signal, ...tenantAddress(url) });
+    return await new Promise((resolve, reject) => {
+      asking.once("response", resolve);
+      asking.on("error", reject);
+      asking.end();
+    });
   } catch (error) {
     if (signal.aborted) throw new Error(`${named(url)} did not answer in time`, { cause: error });
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw new Temporary(
-      `${named(url)} could not be reached: ${cause instanceof Error ? cause.message : String(cause)}`,
-    );
+    const message = `${named(url)} could not be reached: ${error instanceof Error ? error.message : String(error)}`;
+    throw error instanceof AddressRefused ? new Error(message, { cause: error }) : new Temporary(message);
   }
 }
 
-async function bodyOf(response: Response, url: URL, limit: number): Promise<Uint8Array | undefined> {
-  if (response.status === 200) return read(response, url, limit);
-  await response.body?.cancel();
-  if (response.status === 404) return undefined;
-  const message = `${named(url)} answered ${response.status} ${response.statusText}`.trimEnd();
-  throw response.status >= 500 || response.status === 429 ? new Temporary(message) : new Error(message);
+async function bodyOf(response: IncomingMessage, url: URL, limit: number): Promise<Uint8Array | undefined> {
+  const { statusCode = 0, statusMessage = "" } = response;
+  if (statusCode === 200) return read(response, url, limit);
+  response.destroy();
+  if (statusCode === 404) return undefined;
+  const message = `${named(url)} answered ${statusCode} ${statusMessage}`.trimEnd();
+  throw statusCode >= 500 || statusCode === 429 ? new Temporary(message) : new Error(message);
 }
 
-async function read(response: Response, url: URL, limit: number): Promise<Uint8Array> {
+async function read(response: IncomingMessage, url: URL, limit: number): Promise<Uint8Array> {
   const tooLarge = () => new Error(`${named(url)} is larger than ${limit} bytes`);
-  const encoded = response.headers.has("content-encoding");
-  const announced = encoded ? undefined : response.headers.get("content-length");
-  if (Number(announced ?? 0) > limit) throw tooLarge();
+  const packed = response.headers["content-encoding"]?.toLowerCase() === "gzip";
   const chunks: Uint8Array[] = [];
-  let size = 0;
+  let size = packed ? 0 : Number(response.headers["content-length"] ?? 0);
   try {
-    for await (const chunk of response.body ?? []) {
+    if (size > limit) throw tooLarge();
+    size = 0;
+    // What goes wrong in either stream is met by who reads the second one.
+    const body: Readable = packed ? pipeline(response, createGunzip(), () => undefined) : response;
+    for await (const chunk of body) {
       size += chunk.length;
       if (size > limit) throw tooLarge();
       chunks.push(chunk);
@@ -78,6 +91,8 @@ async function read(response: Response, url: URL, limit: number): Promise<Uint8A
   } catch (error) {
     if (size > limit) throw error;
     throw new Temporary(`${named(url)} ended before it was whole`, { cause: error });
+  } finally {
+    response.destroy();
   }
   return Buffer.concat(chunks, size);
 }
