@@ -107,6 +107,11 @@ describe("requests", () => {
     const set = await beginSet();
     const objects = [configMap(set.namespace, "a"), service(set.namespace, "a"), deployment(set.namespace, "a")];
     await set.apply(objects);
+    // While the Deployment's controller writes its status, a dry run may meet it and is sent once more.
+    const { admin, namespace } = set;
+    const reference = { apiVersion: "apps/v1", kind: "Deployment", namespace, name: "a" };
+    const status = async () => (await getObject<{ status?: { conditions?: unknown[] } }>(admin, reference)).status;
+    await expect.poll(async () => (await status())?.conditions?.length ?? 0, { timeout: 10_000 }).toBeGreaterThan(1);
     const versions = () =>
       Promise.all(objects.map(async (object) => (await getObject(set.admin, referenceOf(object))).metadata.generation));
     const before = await versions();
