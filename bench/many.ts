@@ -48,6 +48,9 @@ export async function benchMany(sluice: MeasuredSluice, count: number, atMost?: 
   objects.stop();
   await workspace.close();
 
+  const requests = countedBetween(before.requests, after.requests);
+  for (const [name, number] of requests)
+    if (number >= count / 10) console.log(`    ${(number / count).toFixed(2)}  ${name}`);
   const label = `${count} Kustomizations`;
   return [
     { name: `${label}: install, all ready`, value: install, unit: "s" },
@@ -55,7 +58,7 @@ export async function benchMany(sluice: MeasuredSluice, count: number, atMost?: 
     { name: `${label}: push to all applied`, value: last, unit: "s", ...(atMost === undefined ? {} : { atMost }) },
     {
       name: `${label}: API requests each`,
-      value: total(countedBetween(before.requests, after.requests)) / count,
+      value: total(requests) / count,
       unit: "",
     },
     {
