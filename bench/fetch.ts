@@ -1,8 +1,9 @@
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { fetchArchive, resolveRevision } from "../lib/git/fetch.ts";
 import { startGitServer } from "../test/bed/git/git-server.ts";
 import { type Figure, percentile } from "./figures.ts";
@@ -35,8 +36,7 @@ export async function benchFetch(): Promise<Figure[]> {
       own.push((performance.now() - start) / 1000);
       const clone = join(directory, `clone-${round}`);
       const started = performance.now();
-      const { status } = spawnSync("git", ["clone", "--quiet", "--depth=1", repository.url, clone]);
-      if (status !== 0) throw new Error("git could not clone the repository");
+      await promisify(execFile)("git", ["clone", "--quiet", "--depth=1", repository.url, clone]);
       git.push((performance.now() - started) / 1000);
       await rm(clone, { recursive: true, force: true });
     }
