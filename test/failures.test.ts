@@ -91,7 +91,7 @@ describe("what goes wrong is told as Flux tells it", () => {
     await workspace.untilReady("Kustomization", "early");
   });
 
-  it("KS-024, GIT: a source that cannot be fetched has no artifact", async () => {
+  it("KS-024: a source that cannot be fetched has no artifact", async () => {
     await workspace.gitRepository("unreachable", `${workspace.git.url}/none.git`);
     const failed = ({ status }: Reconciled) => conditionOf(status, "Ready")?.status === "False";
     const source = await workspace.until("GitRepository", "unreachable", failed);
@@ -109,7 +109,7 @@ describe("what goes wrong is told as Flux tells it", () => {
     expect(ks.status?.lastAttemptedRevision).toBeUndefined();
   });
 
-  it("KS-040, KS-041: a dependency that is missing, then not ready, then wakes who waits", async () => {
+  it("KS-040, KS-041, SN-12: a dependency that is missing, then not ready, then wakes who waits", async () => {
     await workspace.kustomization("dependent", { path: "./dependent", dependsOn: [{ name: "base" }] });
     const missing = await untilFailed("dependent", "DependencyNotReady");
     const { namespace } = workspace;

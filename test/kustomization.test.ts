@@ -64,7 +64,7 @@ describe("a Kustomization", () => {
     await other.close();
   });
 
-  it("KS-106, KS-231, decision 7: a revision that changes nothing of it is one status and one event", async () => {
+  it("KS-106, KS-231: a revision that changes nothing of it is one status and one event", async () => {
     const before = await applied("quiet", "./one", { namePrefix: "quiet-" });
     const told = (await messages("quiet")).length;
     const object = await workspace.find("ConfigMap", "quiet-one");

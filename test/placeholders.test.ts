@@ -80,7 +80,7 @@ async function writeArtifact(name: string, artifact: Record<string, unknown>): P
 }
 
 describe("placeholders say what is Sluice's, and how it behaves", () => {
-  it("design, decision 2, KS-220, KS-026: a controller that runs in the cluster owns its kinds, and its artifacts are read", async () => {
+  it("KS-026, KS-029, KS-220: a controller that runs in the cluster owns its kinds, and its artifacts are read (decision 2)", async () => {
     await changePlaceholder("source-controller", { replicas: 1 });
     await workspace.gitRepository("elsewhere", repository.url);
     await workspace.kustomization("app", { path: "./app", sourceRef: { kind: "GitRepository", name: "elsewhere" } });
@@ -92,10 +92,15 @@ describe("placeholders say what is Sluice's, and how it behaves", () => {
 
     const { revision, digest, tarGz } = await archiveOf(repository);
     const { server, url } = await serve({ "/artifact.tar.gz": { content: tarGz, afterMilliseconds: 0 } });
-    await writeArtifact("elsewhere", { url: `${url}/artifact.tar.gz`, digest, revision });
+    const metadata = { "org.opencontainers.image.revision": "origin@sha1:1" };
+    await writeArtifact("elsewhere", { url: `${url}/artifact.tar.gz`, digest, revision, metadata });
     await workspace.reconcile("Kustomization", "app");
-    await workspace.untilReady("Kustomization", "app");
+    const { status: applied } = await workspace.untilReady("Kustomization", "app");
     expect((await workspace.find("ConfigMap", "config"))?.data).toEqual({ colour: "blue" });
+    expect(applied?.lastAppliedOriginRevision).toBe("origin@sha1:1");
+    expect(applied?.history?.[0]?.metadata).toEqual({ revision, originRevision: "origin@sha1:1" });
+    const finished = (await workspace.events("Kustomization", "app")).at(-1);
+    expect(finished?.metadata.annotations?.["kustomize.toolkit.fluxcd.io/originRevision"]).toBe("origin@sha1:1");
 
     // KS-220, SN-10: a pass that takes long says what it does.
     await repository.commit({ "app/config.yaml": configMap("config", { colour: "green" }) });
@@ -106,6 +111,7 @@ describe("placeholders say what is Sluice's, and how it behaves", () => {
     const next = slowArchive.revision;
     await writeArtifact("elsewhere", {
       url: `${slowServer.url}/slow.tar.gz`,
+      metadata: null,
       digest: slowArchive.digest,
       revision: next,
     });
@@ -163,7 +169,7 @@ describe("placeholders say what is Sluice's, and how it behaves", () => {
     expect(ks?.status?.lastAppliedRevision).toBe(`main@sha1:${commit}`);
   });
 
-  it("KS-021, KS section 16: a change of args takes effect without a restart", async () => {
+  it("KS-012, KS-021: a change of args takes effect without a restart", async () => {
     const other = await openWorkspace("tenant", { sluice });
     await workspace.untilReady("GitRepository", "elsewhere");
     const { namespace } = workspace;
@@ -192,6 +198,64 @@ describe("placeholders say what is Sluice's, and how it behaves", () => {
     expect(event?.message).toBe("Dependencies do not meet ready condition, retrying in 7s");
     await other.close();
   });
+
+  it("KS-015: a shard handles only what its selector selects", async () => {
+    await changePlaceholder("kustomize-controller", withArgs("--watch-label-selector=sharding.fluxcd.io/key=a"));
+    const make = (name: string, key: string) =>
+      workspace.create({
+        apiVersion: apiVersions.Kustomization,
+        kind: "Kustomization",
+        metadata: { name, labels: { "sharding.fluxcd.io/key": key } },
+        spec: {
+          interval: "1h",
+          path: "./app",
+          prune: true,
+          sourceRef: { kind: "GitRepository", name: "elsewhere" },
+          targetNamespace: workspace.namespace,
+          namePrefix: `${name}-`,
+        },
+      });
+    await make("others", "b");
+    await make("ours", "a");
+    await workspace.untilReady("Kustomization", "ours");
+    const others = await workspace.find("Kustomization", "others");
+    expect([others?.metadata.finalizers, others?.status?.conditions]).toEqual([undefined, undefined]);
+    await changePlaceholder("kustomize-controller", withArgs());
+  });
+
+  it("KS-181: what may not be deleted keeps the Kustomization, until it may", async () => {
+    const rbac = "rbac.authorization.k8s.io/v1";
+    const { client, namespace } = workspace;
+    await workspace.create({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "keeper" } });
+    const role = (verbs: string[]) => ({ rules: [{ apiGroups: [""], resources: ["configmaps"], verbs }] });
+    const allowed = ["get", "list", "create", "patch"];
+    await workspace.create({ apiVersion: rbac, kind: "Role", metadata: { name: "keeper" }, ...role(allowed) });
+    await workspace.create({
+      apiVersion: rbac,
+      kind: "RoleBinding",
+      metadata: { name: "keeper" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "keeper" },
+      subjects: [{ kind: "ServiceAccount", name: "keeper", namespace }],
+    });
+    await workspace.kustomization("keeper", {
+      path: "./app",
+      sourceRef: { kind: "GitRepository", name: "elsewhere" },
+      serviceAccountName: "keeper",
+      namePrefix: "keeper-",
+      retryInterval: "1s",
+    });
+    await workspace.untilReady("Kustomization", "keeper", 70);
+    const path = `/apis/${apiVersions.Kustomization}/namespaces/${namespace}/kustomizations/keeper`;
+    await client.request({ method: "DELETE", path });
+    await expect
+      .poll(async () => (await workspace.events("Kustomization", "keeper")).at(-1)?.message, { timeout: 10_000 })
+      .toBe("pruning for deleted resource failed");
+    expect((await workspace.find("Kustomization", "keeper"))?.metadata.finalizers).toHaveLength(1);
+    const reference = { apiVersion: rbac, kind: "Role", namespace, name: "keeper" };
+    await patchObject(client, reference, { merge: role([...allowed, "delete"]) }, { fieldManager: "team" });
+    await workspace.untilGone("Kustomization", "keeper", 60);
+    await workspace.untilGone("ConfigMap", "keeper-config");
+  }, 150_000);
 
   it("KS-210: a tenant acts as its ServiceAccount, and gets no further", async () => {
     await workspace.create({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "tenant" } });

@@ -34,7 +34,7 @@ describe("work items", () => {
     ["a name that is a path", JSON.stringify({ ...item, name: "../secrets" })],
     ["a namespace with a query", JSON.stringify({ ...item, namespace: "a?b=c" })],
     ["no cause", JSON.stringify({ ...item, cause: undefined })],
-  ])("issue 7.2: a message with %s is refused, and becomes a dead letter", (_what, body) => {
+  ])("a message with %s is refused, and becomes a dead letter", (_what, body) => {
     expect(() => parseWorkItem(body)).toThrow();
   });
 });

@@ -51,7 +51,7 @@ async function pointsOfPush(sluice: MortalSluice, scene: Scene): Promise<CrashPo
 }
 
 describe("faults on the local platform", () => {
-  it("issue 7.3: a process that dies at any call of a push loses nothing and leaves nothing half done", async () => {
+  it("SN-003: a process that dies at any call of a push loses nothing and leaves nothing half done", async () => {
     const { sluice, scene } = await openMortal("deaths", false);
     const points = await pointsOfPush(sluice, scene);
     expect(points.length).toBeGreaterThan(60);
@@ -74,7 +74,7 @@ describe("faults on the local platform", () => {
     await sluice.stop();
   }, 900_000);
 
-  it("issue 7.3, SN-15: what is delivered twice, and late, changes nothing", async () => {
+  it("SN-003, SN-15: what is delivered twice, and late, changes nothing", async () => {
     const { sluice, scene } = await openMortal("twice", true);
     for (let round = 0; round < 5; round++) await scene.untilApplied(await scene.push());
     const { sent } = await sluice.seen();
