@@ -83,7 +83,7 @@ function interleaved<T>(items: T[]): T[] {
 }
 
 describe("faults on AWS", () => {
-  it("issue 7.3: a function that dies at any call of a push loses nothing and leaves nothing half done", async () => {
+  it("SN-003: a function that dies at any call of a push loses nothing and leaves nothing half done", async () => {
     const first = await openScene(scenePrefix, sluice);
     const points = await pointsOfPush(first);
     expect(points.length).toBeGreaterThan(80);
@@ -104,7 +104,7 @@ describe("faults on AWS", () => {
     for (const scene of scenes) await scene.close();
   }, 900_000);
 
-  it("issue 7.3, SN-15: what is delivered twice, late and out of order changes nothing", async () => {
+  it("SN-003, SN-15: what is delivered twice, late and out of order changes nothing", async () => {
     const scene = await openScene(scenePrefix, sluice);
     sluice.forget();
     sluice.deliverTwice(scene.workspace.namespace);
