@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { differenceOf, formatInventory, formatInventoryId, parseInventoryId, referencesOf } from "./inventory.ts";
+import {
+  differenceOf,
+  formatInventory,
+  formatInventoryId,
+  parseInventoryId,
+  referencesOf,
+  staleOf,
+} from "./inventory.ts";
 
 const rbac = "rbac.authorization.k8s.io";
 
@@ -45,5 +52,15 @@ describe("inventory", () => {
       { id: "n_b_networking.k8s.io_Ingress", v: "v1" },
     ];
     expect(differenceOf(old, [{ id: "n_a_networking.k8s.io_Ingress", v: "v1" }])).toEqual([old[1]]);
+  });
+
+  it("KS-135, KS-172: an object of the cluster is not stale because it was first noted with a namespace", () => {
+    const noted = [
+      { id: "apps_a_example.org_Thing", v: "v1" },
+      { id: "apps_b_example.org_Thing", v: "v1" },
+      { id: "apps_a__ConfigMap", v: "v1" },
+    ];
+    expect(staleOf(noted, [{ id: "_a_example.org_Thing", v: "v1" }])).toEqual([noted[1], noted[2]]);
+    expect(staleOf(noted, [{ id: "other_a_example.org_Thing", v: "v1" }])).toEqual(noted);
   });
 });

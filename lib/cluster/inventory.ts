@@ -41,6 +41,15 @@ export function differenceOf(old: readonly InventoryEntry[], now: readonly Inven
   return old.filter(({ id }) => !kept.has(id));
 }
 
+/**
+ * What is to be pruned: it was applied, or begun to be, and is no longer wanted. An entry may have been noted before the scope of
+ * its kind was known: a cluster's object that was given a namespace is the same one without it (KS-135).
+ */
+export function staleOf(old: readonly InventoryEntry[], now: readonly InventoryEntry[]): InventoryEntry[] {
+  const ofCluster = new Set(now.map(({ id }) => id).filter((id) => id.startsWith("_")));
+  return differenceOf(old, now).filter(({ id }) => !ofCluster.has(id.slice(id.indexOf("_"))));
+}
+
 /** The objects that an inventory names. Throws an Error where an id cannot be read. */
 export function referencesOf(entries: readonly InventoryEntry[]): ObjectReference[] {
   return entries.map(({ id, v }) => {

@@ -11,7 +11,7 @@ import { type Pack, parsePack } from "./pack.ts";
 export type Session = {
   /** References whose names begin with one of the prefixes. */
   references(prefixes: readonly string[]): Promise<Reference[]>;
-  /** Whether the repository has any reference. */
+  /** Whether the repository has no reference at all. */
   isEmpty(): Promise<boolean>;
   /** The objects asked for. A filter is left out where the server has none. */
   fetch(request: FetchRequest): Promise<Pack>;

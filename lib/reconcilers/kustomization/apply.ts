@@ -2,7 +2,7 @@ import type { InventoryEntry } from "../../api/kustomization.ts";
 import type { KubernetesObject, ObjectReference } from "../../api/object.ts";
 import type { AppliedRecord } from "../../cluster/applied-record.ts";
 import { type ApplyEntry, ApplyFailed, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
-import { differenceOf, formatInventory, formatInventoryId, referencesOf } from "../../cluster/inventory.ts";
+import { differenceOf, formatInventory, formatInventoryId, referencesOf, staleOf } from "../../cluster/inventory.ts";
 import { PruneFailed, pruneObjects } from "../../cluster/prune.ts";
 import { formatSubject } from "../../cluster/subject.ts";
 import { kindNamed } from "../../engine/kinds.ts";
@@ -36,11 +36,10 @@ export type Applied = {
  */
 export async function applyRevision(pass: Pass, source: Source): Promise<Applied> {
   const record = await readRecord(pass.context, pass.object);
-  const opened = new Map<string, Promise<OpenArtifact>>();
+  let opened: Promise<OpenArtifact> | undefined;
   const artifact = () => {
-    const opening = opened.get(source.artifact.digest) ?? open(pass, source);
-    opened.set(source.artifact.digest, opening);
-    return opening;
+    opened ??= open(pass, source);
+    return opened;
   };
   if (record !== undefined) tellWhatWasNotTold(pass, record);
   if (record !== undefined && (await nothingToDo(pass, source, record, artifact))) return { changed: false };
@@ -124,7 +123,7 @@ async function applyBuild(
   announceChanges(pass, entries);
   const inventory = formatInventory(entries.map(({ reference }) => reference));
   status.inventory = { entries: inventory };
-  await prune(pass, differenceOf(old, inventory), digest);
+  await prune(pass, staleOf(old, inventory), digest);
   const messages = pass.events.map(({ message }) => message);
   const tellable = messages.length === 0 ? {} : { tellable: { since: pass.startedAt, messages } };
   await writeRecord(context, object, { ...known, inventory, applied: result.record, ...tellable });
