@@ -56,7 +56,7 @@ const field = ({ attachment }: ReturnType<typeof said>[number], title: string) =
 describe("a channel that listens", () => {
   it("EV-004, EV-005, PV-010: hears of a fetched commit and of what was applied, by Flux's names", async () => {
     await expect
-      .poll(() => [about("gitrepository/source").length, about("kustomization/app").length > 0])
+      .poll(() => [about("gitrepository/source").length, about("kustomization/app").length > 0], { timeout: 10_000 })
       .toEqual([1, true]);
     const commit = (await repository.git(["rev-parse", "main"])).trim();
     const [fetched] = about("gitrepository/source");
@@ -92,8 +92,11 @@ describe("a channel that listens", () => {
   it("is told although another Provider is down, which holds nothing up", async () => {
     const alert = await workspace.find("Alert", "down");
     expect(alert?.spec).toMatchObject({ providerRef: { name: "down" } });
-    expect((await workspace.find("Kustomization", "app"))?.status?.lastAppliedRevision).toContain(
-      (await repository.git(["rev-parse", "main"])).trim(),
+    const commit = (await repository.git(["rev-parse", "main"])).trim();
+    await workspace.until(
+      "Kustomization",
+      "app",
+      ({ status }) => status?.lastAppliedRevision === `main@sha1:${commit}`,
     );
   });
 
