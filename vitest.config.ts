@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const patience = { testTimeout: 60_000, hookTimeout: 300_000 };
+const patience = { testTimeout: 60_000, hookTimeout: 300_000, expect: { poll: { timeout: 15_000, interval: 50 } } };
 const rooms = "{lib,functions,infra}";
 /** Tests of the repository itself, which need no server. */
 const withoutBed = ["test/house.test.ts", "test/conformance.test.ts"];
