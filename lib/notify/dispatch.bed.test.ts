@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { uniqueNamespace } from "../../test/bed/bed.ts";
 import type { ChatService } from "../../test/bed/chat-service.ts";
@@ -71,8 +70,6 @@ describe("an event that happened", () => {
     await bed.say({ message: "nobody listens yet" });
     await bed.settled();
     await bed.makeAlert("a", "generic");
-    // Alerts are believed for a second.
-    await sleep(1100);
     await bed.say({ message: "nobody listens yet" });
     await bed.say();
     await bed.say();
@@ -83,6 +80,18 @@ describe("an event that happened", () => {
         .map(({ message, metadata }) => `${message} ${metadata.revision}`)
         .sort(),
     ).toEqual(["Health check failed main@sha1:abc", "Health check failed main@sha1:def"]);
+  });
+
+  it("EI-009: an Alert that was made a moment before an event hears of it", async () => {
+    const service = await bed.service();
+    await bed.makeProvider("generic", { type: "generic", address: service.url });
+    for (const name of ["a", "b", "c"]) {
+      await bed.makeAlert(name, "generic");
+      await bed.say({ message: `after ${name}` });
+      await bed.settled();
+    }
+    const told = (name: string) => bodies(service).filter(({ message }) => message === `after ${name}`).length;
+    expect([told("a"), told("b"), told("c")]).toEqual([1, 2, 3]);
   });
 
   it("SV-005: a message that comes twice is told once", async () => {

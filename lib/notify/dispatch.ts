@@ -10,7 +10,7 @@ import { warnOf } from "./alert-events.ts";
 import { matchAlert } from "./alert-match.ts";
 import { cleanMetadata, type NotificationEvent, rateLimitKey, withoutToken } from "./event.ts";
 import { openLedger } from "./ledger.ts";
-import { formatMessage, type NotificationMessage, parseMessage } from "./message.ts";
+import { formatMessage, type NotificationMessage, parseMessage, timeOf } from "./message.ts";
 import { sendToProvider } from "./send.ts";
 
 /**
@@ -49,7 +49,8 @@ export async function dispatchNotification(
 
 /** EI-009: one accepted event goes to every Alert that takes it. */
 async function fanOut(platform: Platform, cluster: ClusterClient, message: NotificationMessage): Promise<void> {
-  const alerts = await alertsOf(cluster, platform.clock.now().getTime());
+  const now = platform.clock.now().getTime();
+  const alerts = await alertsSince(cluster, timeOf(message) ?? now, now);
   let labels: Promise<Record<string, string>> | undefined;
   const readLabels = () => {
     labels ??= labelsOf(cluster, message.event);
@@ -70,14 +71,15 @@ async function fanOut(platform: Platform, cluster: ClusterClient, message: Notif
   if (messages.length > 0) await platform.queue.send("notification", messages);
 }
 
-/** How long the Alerts of a cluster are believed, in milliseconds: one push may make hundreds of events within it. */
-const believedMilliseconds = 1000;
-
 const known = new WeakMap<ClusterClient, { at: number; alerts: Promise<Alert[]> }>();
 
-function alertsOf(cluster: ClusterClient, now: number): Promise<Alert[]> {
+/**
+ * The Alerts of a cluster as they were when an event happened, or later: one that was made before hears of it. Events that wait
+ * together share one reading. Times are milliseconds since 1970.
+ */
+function alertsSince(cluster: ClusterClient, happened: number, now: number): Promise<Alert[]> {
   const entry = known.get(cluster);
-  if (entry !== undefined && Math.abs(now - entry.at) < believedMilliseconds) return entry.alerts;
+  if (entry !== undefined && entry.at > happened && entry.at <= now) return entry.alerts;
   const alerts = listAlerts(cluster);
   known.set(cluster, { at: now, alerts });
   alerts.catch(() => known.delete(cluster));

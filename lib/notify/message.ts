@@ -27,6 +27,12 @@ export function parseMessage(body: string): NotificationMessage {
   return { cluster: value.cluster, id, event, delivery: { namespace, alert, failed, warned: warned === true } };
 }
 
+/** When the event happened, in milliseconds since 1970: its id ends with it, as events are named. Undefined where it does not. */
+export function timeOf({ id }: NotificationMessage): number | undefined {
+  const nanoseconds = /\.([0-9a-f]{16})$/.exec(id)?.[1];
+  return nanoseconds === undefined ? undefined : Number(BigInt(`0x${nanoseconds}`) / 1_000_000n);
+}
+
 /** Writes a message. Nothing orders notifications. */
 export function formatMessage(message: NotificationMessage): QueueMessage {
   const body = JSON.stringify(message);
