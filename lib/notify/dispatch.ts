@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Alert } from "../api/alert.ts";
 import { isNotFound } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
@@ -71,18 +72,23 @@ async function fanOut(platform: Platform, cluster: ClusterClient, message: Notif
   if (messages.length > 0) await platform.queue.send("notification", messages);
 }
 
-const known = new WeakMap<ClusterClient, { at: number; alerts: Promise<Alert[]> }>();
+/** Readings of one cluster's Alerts are this far apart at least, in milliseconds: one push may make hundreds of events. */
+const apartMilliseconds = 100;
+
+const readings = new WeakMap<ClusterClient, { begins: number; alerts: Promise<Alert[]> }>();
 
 /**
- * The Alerts of a cluster as they were when an event happened, or later: one that was made before hears of it. Events that wait
- * together share one reading. Times are milliseconds since 1970.
+ * The Alerts of a cluster as they were when an event happened, or later: one that was made before hears of it. Events that
+ * happened before a reading begins share it. Times are milliseconds since 1970.
  */
 function alertsSince(cluster: ClusterClient, happened: number, now: number): Promise<Alert[]> {
-  const entry = known.get(cluster);
-  if (entry !== undefined && entry.at > happened && entry.at <= now) return entry.alerts;
-  const alerts = listAlerts(cluster);
-  known.set(cluster, { at: now, alerts });
-  alerts.catch(() => known.delete(cluster));
+  const last = readings.get(cluster);
+  if (last !== undefined && last.begins > happened && last.begins <= now + apartMilliseconds) return last.alerts;
+  const begins =
+    last === undefined ? now : Math.min(Math.max(now, last.begins + apartMilliseconds), now + apartMilliseconds);
+  const alerts = sleep(begins - now).then(() => listAlerts(cluster));
+  readings.set(cluster, { begins, alerts });
+  alerts.catch(() => readings.delete(cluster));
   return alerts;
 }
 
