@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { defineCommand } from "citty";
 import { type InstallOptions, installInto } from "./install-cluster.ts";
+import { requireKnownFlags } from "./known-flags.ts";
 import { connectToNamed, namedCluster, orTell } from "./named-cluster.ts";
 
 /** `sluice install`: prepares a named cluster. */
@@ -30,8 +31,9 @@ export const install = defineCommand({
       description: "PEM of the authority that signed the endpoint's certificate, if it is not publicly trusted",
     },
   },
-  run: ({ args }) =>
+  run: ({ args, cmd }) =>
     orTell(async () => {
+      requireKnownFlags(args, cmd.args ?? {});
       const admission = await readAdmission(args.endpoint, args["admission-seed"], args["ca-file"]);
       await installInto(await connectToNamed(args), {
         clusterId: args.cluster,

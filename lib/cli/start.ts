@@ -12,6 +12,7 @@ import { sampleContent, sampleName } from "../host/sample/sample-objects.ts";
 import { startSampleServer } from "../host/sample/sample-server.ts";
 import { kustomizeBinary } from "../kustomize/binary.ts";
 import { installInto } from "./install-cluster.ts";
+import { requireKnownFlags } from "./known-flags.ts";
 import { type StartedCluster, startCluster } from "./start-cluster.ts";
 import { createStartConsole, type StartConsole } from "./start-console.ts";
 import { parseStartOptions, type StartOptions } from "./start-options.ts";
@@ -56,14 +57,19 @@ export const start = defineCommand({
       valueHint: "URL",
       description: "address by which the cluster reaches this machine, where that is another one",
     },
-    concurrency: { type: "string", valueHint: "N", description: "objects of each queue that are worked on at once" },
+    concurrency: {
+      type: "string",
+      valueHint: "N",
+      description: "objects of each queue that are worked on at once (default four a processor, and at least eight)",
+    },
     log: { type: "string", valueHint: "json|pretty", description: "how to tell what happens (default pretty)" },
     install: { type: "boolean", description: "prepare the named cluster first, as sluice install does" },
     once: { type: "boolean", description: "wait until everything is Ready, print the result, and exit 0 or 1" },
   },
-  run: async ({ args }) => {
+  run: async ({ args, cmd }) => {
     let code = 1;
     try {
+      requireKnownFlags(args, cmd.args ?? {});
       code = await run(parseStartOptions(args));
     } catch (error) {
       console.error(`sluice: ${error instanceof Error ? error.message : String(error)}`);

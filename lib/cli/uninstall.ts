@@ -1,4 +1,5 @@
 import { defineCommand } from "citty";
+import { requireKnownFlags } from "./known-flags.ts";
 import { connectToNamed, namedCluster, orTell } from "./named-cluster.ts";
 import { removeInstallation } from "./remove-objects.ts";
 
@@ -13,8 +14,9 @@ export const uninstall = defineCommand({
     ...namedCluster,
     crds: { type: "boolean", description: "remove the CustomResourceDefinitions and all objects of their kinds too" },
   },
-  run: ({ args }) =>
+  run: ({ args, cmd }) =>
     orTell(async () => {
+      requireKnownFlags(args, cmd.args ?? {});
       const options = { crds: args.crds === true };
       await removeInstallation(await connectToNamed(args), options, (line) => console.log(line));
     }),
