@@ -46,7 +46,9 @@ describe("the sample events", () => {
         "schedule",
         "source-item",
         "timer",
-      ].map((name) => `${name}.json`),
+      ]
+        .map((name) => `${name}.json`)
+        .concat("sample.env"),
     );
   });
 
@@ -124,12 +126,10 @@ describe("npm run invoke", () => {
     expect(stderr).toContain(sentence);
   });
 
-  it("says what is missing where no deployment is named, and how to call it", () => {
+  it("runs with the sample's variables where no deployment is named, and says so; and says how to call it", () => {
     const bare = invoke(["functions/webhook", "events/github-push.json"]);
-    expect([bare.status, bare.stderr]).toEqual([
-      2,
-      expect.stringContaining("the variables of a deployment are not set"),
-    ]);
+    expect([bare.status, bare.stderr]).toEqual([0, expect.stringContaining("no deployment is named")]);
+    expect(JSON.parse(bare.stdout)).toMatchObject({ statusCode: 404 });
     const nothing = invoke([]);
     expect(nothing.status).not.toBe(0);
     expect(nothing.stdout + nothing.stderr).toContain("functions/NAME");

@@ -65,10 +65,12 @@ async function loadHandler(folder: string): Promise<Handler> {
   const path = resolve(directory, "handler.ts");
   if (!directory.startsWith(`${resolve(root, "functions")}${sep}`) || !existsSync(path))
     throw new UsageError(`${folder} is no function: name one of the folders of functions/ that hold a handler.ts`);
-  if (!Object.keys(process.env).some((name) => name.startsWith("SLUICE_")))
-    throw new UsageError(
-      `the variables of a deployment are not set: functions/${basename(directory)} runs on AWS or LocalStack, and needs what the deployed function has (docs/deploy-aws.md), from the environment or from --env FILE`,
+  if (!Object.keys(process.env).some((name) => name.startsWith("SLUICE_"))) {
+    console.error(
+      `invoke: no deployment is named: functions/${basename(directory)} runs with events/sample.env, which knows no cluster. --env FILE gives it the variables of one (docs/deploy-aws.md)`,
     );
+    loadVariables(resolve(root, "events/sample.env"));
+  }
   const module: unknown = await import(pathToFileURL(path).href);
   if (typeof module !== "object" || module === null || !("handler" in module) || typeof module.handler !== "function")
     throw new UsageError(`${folder}/handler.ts exports no function named handler`);
