@@ -35,7 +35,8 @@ async function reviewOf(name: string) {
 
 describe("the sample events", () => {
   it("are one for each trigger", () => {
-    expect(readdirSync(join(root, "events")).sort()).toEqual(
+    const files = readdirSync(join(root, "events")).filter((name) => name !== "sample.env");
+    expect(files.sort()).toEqual(
       [
         "admission-drift",
         "admission-kustomization",
@@ -46,9 +47,7 @@ describe("the sample events", () => {
         "schedule",
         "source-item",
         "timer",
-      ]
-        .map((name) => `${name}.json`)
-        .concat("sample.env"),
+      ].map((name) => `${name}.json`),
     );
   });
 
