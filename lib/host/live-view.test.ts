@@ -16,11 +16,12 @@ function view() {
     sendLater: async () => undefined,
   };
   const { send } = live.wrap({ queue } as LocalPlatform).queue;
-  const event = (involvedObject: typeof app, reason: string, message: string, severity = "info") =>
+  const event = (involvedObject: typeof app, reason: string, message: string, severity = "info", more = {}) =>
     send("notification", [
       {
         body: JSON.stringify({
           cluster: "default",
+          ...more,
           event: {
             involvedObject,
             severity,
@@ -68,6 +69,14 @@ describe("the live view", () => {
       "healthy Kustomization/flux-system/sample main@1a2b3c4 true",
     ]);
     expect(sent).toHaveLength(5);
+  });
+
+  it("tells an event once, however many channels it goes on to", async () => {
+    const { event, told } = view();
+    await event(app, "Progressing", "ConfigMap/a/a created");
+    const delivery = { namespace: "flux-system", alert: "all", failed: 0, warned: false };
+    await event(app, "Progressing", "ConfigMap/a/a created", "info", { delivery });
+    expect(told()).toHaveLength(1);
   });
 
   it("says nothing of a pass that changed nothing, and a failure and its end each once", async () => {

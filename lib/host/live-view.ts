@@ -121,9 +121,10 @@ type Told = {
   revision: string;
 };
 
-/** The body of a notification, as far as it is shown (EV-003). */
+/** The body of a notification, as far as it is shown (EV-003). That it goes on to a channel is no news of the event. */
 function parseTold(body: string): Told | undefined {
   const value: unknown = JSON.parse(body);
+  if (fieldsOf(value).delivery !== undefined) return undefined;
   const event = fieldsOf(fieldsOf(value).event);
   const involved = fieldsOf(event.involvedObject);
   const metadata = Object.entries(fieldsOf(event.metadata));
