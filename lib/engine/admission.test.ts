@@ -117,6 +117,15 @@ describe("managed objects", () => {
     ]);
   });
 
+  it("design decision 5: an edit names the state that it overwrites, since the call comes before it is stored", () => {
+    const old = { ...managed({ a: "1" }), metadata: { uid: "c", labels: owned, resourceVersion: "7" } };
+    const kind = { group: "apps", version: "v1", kind: "Deployment" };
+    const [item] = work({ kind, object: managed({ a: "2" }), oldObject: old });
+    expect(item?.cause).toMatchObject({
+      overwritten: { apiVersion: "apps/v1", kind: "Deployment", namespace: "apps", name: "web", resourceVersion: "7" },
+    });
+  });
+
   it("design decision 5: taking the owner's labels off is drift, and so is a deletion", () => {
     const off = work({ kind: configMap, object: managed({}, {}), oldObject: managed({}) });
     const gone = work({ kind: configMap, operation: "DELETE", object: null, oldObject: managed({}) });

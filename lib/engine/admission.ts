@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { kinds, requestedAtAnnotation } from "./kinds.ts";
 import { tokenOf } from "./token.ts";
-import type { Cause, WorkItem } from "./work-item.ts";
+import type { Cause, Overwritten, WorkItem } from "./work-item.ts";
 
 /** The part of the path of a cluster's admission calls that nobody can guess (design, decision 5): 256 bits from the deployment's seed. */
 export function admissionToken(seed: string, clusterId: string): string {
@@ -13,6 +13,7 @@ export type AdmissionRequest = {
   uid: string;
   operation: string;
   group: string;
+  version: string;
   kind: string;
   namespace: string;
   name: string;
@@ -44,6 +45,7 @@ export function parseAdmissionReview(review: unknown): AdmissionRequest | undefi
     uid,
     operation: textOf(request.operation),
     group: textOf(kind.group),
+    version: textOf(kind.version),
     kind: textOf(kind.kind),
     namespace: textOf(request.namespace),
     name: textOf(request.name) || textOf(object?.metadata.name) || textOf(oldObject?.metadata.name),
@@ -141,8 +143,19 @@ function driftWork(clusterId: string, request: AdmissionRequest): WorkItem[] {
       uid: request.uid,
       by: request.username.slice(0, 200),
       object: `${request.kind}/${request.namespace}/${request.name}`.slice(0, 600),
+      ...overwrittenOf(request),
     },
   }));
+}
+
+/** By the resourceVersion before it a worker knows whether the change is stored; what is new has none. */
+function overwrittenOf({ group: apiGroup, version, kind, namespace, name, oldObject }: AdmissionRequest): {
+  overwritten?: Overwritten;
+} {
+  const resourceVersion = textOf(oldObject?.metadata.resourceVersion);
+  if (resourceVersion === "" || version === "" || kind === "" || name === "") return {};
+  const apiVersion = apiGroup === "" ? version : `${apiGroup}/${version}`;
+  return { overwritten: { apiVersion, kind, namespace, name, resourceVersion } };
 }
 
 const group = "kustomize.toolkit.fluxcd.io";

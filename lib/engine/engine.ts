@@ -3,7 +3,7 @@ import type { Platform } from "../platform/ports.ts";
 import { type ClusterConnections, UnknownCluster } from "./clusters.ts";
 import { recordEvents } from "./events.ts";
 import { createFollowUps, requestOf } from "./follow-ups.ts";
-import { type FreshObject, readFresh } from "./fresh.ts";
+import { type FreshObject, readFresh, untilStored } from "./fresh.ts";
 import { finalizer, kinds, requestedAtAnnotation } from "./kinds.ts";
 import { isReady, mergedStatus } from "./own-status.ts";
 import { createProgress } from "./progress.ts";
@@ -116,6 +116,7 @@ export function createEngine(options: {
     };
     if (deleting) return finalize(pass, object, context);
     if (object.spec?.suspend === true) return acknowledge(pass, object);
+    await untilStored(cluster, item, delivery.signal);
     try {
       const outcome = await reconciler.reconcile(object, context, item.continuation);
       await settle(pass, await progress.stop(), outcome);

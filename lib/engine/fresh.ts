@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KubernetesObject } from "../api/object.ts";
 import { ApiError } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
+import { findMetadata } from "../cluster/objects.ts";
 import { pathOf, requestedAtAnnotation } from "./kinds.ts";
 import type { WorkItem } from "./work-item.ts";
 
@@ -28,6 +29,22 @@ export async function readFresh(
   for (let pause = 10; ; pause = Math.min(pause * 2, 200)) {
     const object = await read(cluster, item, labelSelector);
     if (showsAnnounced(object, item) || Date.now() + pause > giveUp) return object;
+    await sleep(pause, undefined, { signal });
+  }
+}
+
+/**
+ * Waits until the change of a managed object that an admission call told of is stored, or for as long as a reader waits at most: a
+ * pass that came earlier would find nothing to repair. A change that was refused after the call is not waited for any longer.
+ */
+export async function untilStored(cluster: ClusterClient, { cause }: WorkItem, signal: AbortSignal): Promise<void> {
+  if (cause.type !== "drift" || cause.overwritten === undefined) return;
+  const { resourceVersion, ...reference } = cause.overwritten;
+  const giveUp = Date.now() + announcedWithinMilliseconds;
+  for (let pause = 10; Date.now() < giveUp; pause = Math.min(pause * 2, 200)) {
+    // Who may not be asked, or is of a kind that is gone, is not waited for.
+    const found = await findMetadata(cluster, reference, signal).catch(() => undefined);
+    if (found?.metadata.resourceVersion !== resourceVersion) return;
     await sleep(pause, undefined, { signal });
   }
 }

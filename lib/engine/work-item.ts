@@ -19,7 +19,7 @@ export type Cause =
   /** The API server is about to store this generation or annotation (design, decision 5). */
   | { type: "admission"; uid: string; generation?: number; requestedAt?: string; deleted?: boolean }
   /** A managed object was changed by somebody else. */
-  | { type: "drift"; uid: string; by: string; object: string }
+  | { type: "drift"; uid: string; by: string; object: string; overwritten?: Overwritten }
   /** A Receiver accepted a request; `token` is written as `reconcile.fluxcd.io/requestedAt`. */
   | { type: "webhook"; receiver: string; token: string }
   /** A source has a new revision. `state` is its resourceVersion: it may come back to a revision that it had a minute ago. */
@@ -30,6 +30,15 @@ export type Cause =
   | { type: "schedule"; slot: string }
   /** A delayed second look at unfinished work. */
   | { type: "again"; state: string };
+
+/** A managed object as it was before the change that an admission call told of, which comes before the change is stored. */
+export type Overwritten = {
+  apiVersion: string;
+  kind: string;
+  namespace: string;
+  name: string;
+  resourceVersion: string;
+};
 
 /** What a delayed look waits for; an item that speaks of an older revision or generation is dropped. */
 export type Continuation = {
