@@ -63,6 +63,8 @@ describe("faults on the local platform", () => {
       await scene.untilApplied(revision).catch((error: unknown) => {
         throw new Error(`after a death ${point.when} ${point.call} (${point.count}): ${error}`, { cause: error });
       });
+      // Notifications go on after the status is written, and so do deaths.
+      for (let look = 0; look < 20 && sluice.deaths() === deaths; look++) await sleep(50);
       if (sluice.deaths() === deaths) survived.push(point);
       await sluice.alive();
     }

@@ -42,7 +42,8 @@ export async function startMortalSluice(options: MortalHostOptions): Promise<Mor
     running.catch(() => undefined);
   };
   start();
-  const order = (message: Order) => child.send(message);
+  // A process that dies just now takes no orders; the one after it gets its own.
+  const order = (message: Order) => child.send(message, () => undefined);
   const alive = async () => {
     for (;;) {
       const current = running;
