@@ -23,7 +23,7 @@ describe("a tree object", () => {
     );
   });
 
-  it("GIT-024: any execute bit makes a file executable, and odd modes are read", () => {
+  it("GIT-024: a single execute bit makes a file executable, and odd modes are read", () => {
     const types = ["100664", "100755", "100700", "040000"].map((mode) => parseTree(raw(mode, "a"))[0]?.type);
     expect(types).toEqual(["file", "executable", "executable", "directory"]);
   });
