@@ -11,7 +11,14 @@ const rooms = {
   oci: { may: ["platform", "text"], says: "lib/oci may know lib/platform and lib/text: it turns what a registry holds into an archive" },
   bucket: { may: ["platform", "text"], says: "lib/bucket may know lib/platform and lib/text: it turns a bucket into an archive" },
   chart: { may: ["platform", "text"], says: "lib/chart may know lib/platform and lib/text: it turns a chart repository into a chart" },
-  sops: { may: ["platform", "text"], says: "lib/sops may know lib/platform and lib/text: it turns encrypted text into plain text" },
+  identity: {
+    may: ["platform", "text"],
+    says: "lib/identity may know lib/platform and lib/text: it turns a service account or a role into a cloud's credentials",
+  },
+  sops: {
+    may: ["identity", "platform", "text"],
+    says: "lib/sops may know lib/identity, lib/platform and lib/text: it turns encrypted text into plain text",
+  },
   kustomize: {
     may: ["platform", "text", "api"],
     says: "lib/kustomize may know lib/platform, lib/text and the types of lib/api: it turns an artifact into objects",
@@ -30,7 +37,7 @@ const rooms = {
     says: "lib/engine may know lib/api, lib/cluster, lib/platform and lib/text: it has the life cycle, no kind",
   },
   reconcilers: {
-    may: ["api", "engine", "cluster", "git", "oci", "bucket", "chart", "kustomize", "helm", "sops", "image", "notify", "platform", "text"],
+    may: ["api", "engine", "cluster", "git", "oci", "bucket", "chart", "kustomize", "helm", "identity", "sops", "image", "notify", "platform", "text"],
     says: "lib/reconcilers may know lib/api, the engine's contracts and the capability rooms",
   },
   front: {
