@@ -9,6 +9,8 @@ export type AppliedObject = {
     resourceVersion: string;
     /** Of its metadata: what of it changes when somebody changes the object. */
     fingerprint: string;
+    /** Of kinds that have one, where `content` is absent. */
+    generation?: number;
     /** Digest of all that drift is looked for in; only for kinds whose resourceVersion moves for nothing else. */
     content?: string;
   };

@@ -1,21 +1,11 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
-import type { AppliedObject, AppliedRecord } from "./applied-record.ts";
+import type { AppliedRecord } from "./applied-record.ts";
+import { applyStage, type Run } from "./apply-stage.ts";
 import type { ClusterClient } from "./client.ts";
-import { concurrently } from "./concurrently.ts";
-import { learnDefinition } from "./discovery.ts";
 import { findDrift, isBelieved } from "./drift.ts";
-import { isOwnAlone } from "./field-managers.ts";
-import { contentDigestOf, fingerprintOf } from "./fingerprint.ts";
 import type { HealthObservation } from "./health.ts";
-import { formatInventoryId } from "./inventory.ts";
-import { groupByKind } from "./live.ts";
-import { isMarked } from "./object-metadata.ts";
-import { compareForApply, groupOf, stageOf, stages } from "./order.ts";
-import { type Planned, planObjects, scope } from "./plan.ts";
-import { type Probe, probeObject, writeObject } from "./probe.ts";
-import { formatStalled, settle } from "./settle.ts";
-import { isQuiet } from "./statusless.ts";
-import { textAt, valueAt } from "./unstructured.ts";
+import { compareForApply, stageOf, stages } from "./order.ts";
+import { planObjects } from "./plan.ts";
 
 export type { AppliedRecord };
 
@@ -41,6 +31,11 @@ export type ApplyOptions = {
   customStageKinds?: readonly string[];
   /** Prefixes of further field managers whose fields are taken over (KS-143, `--override-manager`). */
   overrideManagers?: readonly string[];
+  /**
+   * `changed`: only what is wanted otherwise than the record tells is looked at, and the rest taken for as it was. For a set that
+   * is looked at whole when somebody changes its objects, and at intervals. Default `all`.
+   */
+  look?: "all" | "changed";
   signal?: AbortSignal | undefined;
 };
 
@@ -122,120 +117,6 @@ export async function applyObjects(
     if (options.signal?.aborted === true) throw options.signal.reason;
     throw new ApplyFailed(error instanceof Error ? error.message : String(error), run, error);
   }
-}
-
-type Run = {
-  client: ClusterClient;
-  options: ApplyOptions;
-  freshGroups: Set<string>;
-  record: AppliedRecord;
-  entries: ApplyEntry[];
-};
-
-/** Applies one stage, and says what of it has to be ready before the next. */
-async function applyStage(run: Run, planned: Planned[], isAwaited: boolean): Promise<HealthObservation[]> {
-  const { client, options } = run;
-  const { concurrency = 4 } = options;
-  const probes = await concurrently(planned, concurrency, async (plan) => {
-    await scope(client, plan, options);
-    // What was stored under a definition may look different after it has changed.
-    if (plan.untouched !== undefined && !run.freshGroups.has(groupOf(plan.reference.apiVersion))) {
-      const isLeft = isSkippedWhilePresent(run, plan);
-      return { verdict: isLeft ? ("skipped" as const) : ("untouched" as const), live: plan.untouched };
-    }
-    return probeObject(run, plan);
-  });
-  const looked = planned.map((plan, index) => ({ plan, reference: plan.reference, probe: probes[index] }));
-  const leaving = looked.filter(({ probe }) => probe?.verdict === "leaving");
-  if (leaving.length > 0) {
-    return leaving.map(({ reference }) => ({
-      reference,
-      status: "Terminating",
-      message: "Resource scheduled for deletion",
-    }));
-  }
-  const live = new Map<Planned, KubernetesObject>();
-  try {
-    for (const kind of groupByKind(looked.filter(({ probe }) => probe?.verdict === "apply"))) {
-      await concurrently(kind, concurrency, async ({ plan }) => {
-        const stored = await writeObject(run, plan);
-        live.set(plan, stored);
-        learnDefinition(client, stored);
-        if (stored.kind === "CustomResourceDefinition") run.freshGroups.add(textAt(stored, "spec", "group"));
-      });
-    }
-  } finally {
-    for (const { plan, probe } of looked) note(run, plan, probe, live.get(plan));
-  }
-  return isAwaited ? await settleStage(run, looked, live) : [];
-}
-
-/** KS-145, KS-146: what was left as it is, or is wanted only where it is not there, is skipped also when nothing has changed. */
-function isSkippedWhilePresent({ record, options }: Run, { id, object }: Planned): boolean {
-  return record.objects[id]?.skipped === true || isMarked(object, `${options.group}/ssa`, "IfNotPresent");
-}
-
-type Looked = {
-  plan: Planned;
-  reference: ObjectReference;
-  probe: Probe | { verdict: "untouched"; live: KubernetesObject } | undefined;
-};
-
-/** Adds to the result what became of one object. One that was to be written and was not is left out. */
-function note(run: Run, plan: Planned, probe: Looked["probe"], stored: KubernetesObject | undefined): void {
-  if (probe === undefined || probe.verdict === "leaving" || (probe.verdict === "apply" && stored === undefined)) return;
-  const { reference, object, digest, dropped, recorded } = plan;
-  const doesExpire = reference.kind === "Job" && valueAt(object, "spec", "ttlSecondsAfterFinished") !== undefined;
-  const expires = doesExpire ? { expires: true as const } : {};
-  const { verdict } = probe;
-  const action = verdict === "apply" ? probe.action : verdict === "skipped" ? "skipped" : "unchanged";
-  run.entries.push({ reference, action, ...expires, ...(dropped === undefined ? {} : { dropped }) });
-  if (verdict === "untouched") return;
-  const live = stored ?? ("live" in probe ? probe.live : undefined);
-  const isRecorded = verdict === "unchanged" && probe.isRecorded === true;
-  const known = isRecorded ? recorded : live === undefined ? undefined : describeLive(run, plan, live, verdict);
-  run.record.objects[plan.id] = {
-    apiVersion: reference.apiVersion,
-    ...(digest === undefined ? {} : { digest }),
-    ...(known === undefined ? {} : { live: known }),
-    ...(verdict === "skipped" ? { skipped: true } : {}),
-    ...expires,
-  };
-}
-
-/** What is remembered of a live object. Of one that was skipped the metadata alone may have been read. */
-function describeLive(
-  { options }: Run,
-  { reference }: Planned,
-  live: KubernetesObject,
-  verdict: Probe["verdict"],
-): NonNullable<AppliedObject["live"]> {
-  const { uid = "", resourceVersion = "" } = live.metadata;
-  const { fieldManager } = options;
-  const isEnough = verdict !== "skipped" && isQuiet(reference) && isOwnAlone(live, fieldManager);
-  const content = isEnough ? contentDigestOf(live, options.digestKey) : undefined;
-  const fingerprint = fingerprintOf(live.metadata, fieldManager);
-  return { uid, resourceVersion, fingerprint, ...(content === undefined ? {} : { content }) };
-}
-
-/** Definitions and classes have to be ready before others use them; those that are not are looked at again by the next apply. */
-async function settleStage(
-  run: Run,
-  looked: readonly Looked[],
-  stored: ReadonlyMap<Planned, KubernetesObject>,
-): Promise<HealthObservation[]> {
-  const objects = looked.flatMap(({ plan, probe }) => {
-    const live = stored.get(plan) ?? (probe !== undefined && "live" in probe ? probe.live : undefined);
-    return live === undefined ? [] : [live];
-  });
-  const untouched = new Set(looked.flatMap(({ plan }) => plan.untouched ?? []));
-  // Metadata alone has no conditions: of what nobody touched, only its deletion is news.
-  const known = objects.filter((object) => !untouched.has(object) || object.metadata.deletionTimestamp !== undefined);
-  const open = await settle(run.client, known, run.options.signal);
-  for (const { reference } of open) delete run.record.objects[formatInventoryId(reference)];
-  const stalled = formatStalled(open);
-  if (stalled !== undefined) throw new Error(stalled);
-  return open;
 }
 
 /**

@@ -26,15 +26,15 @@ export type Planned = {
   isScoped: boolean;
   /** How it was when it was applied before, so that it may be expected to be there. */
   recorded?: NonNullable<AppliedObject["live"]>;
-  /** The live object, where it has been read whole. */
-  live?: KubernetesObject;
-  /** Its metadata, where nothing has changed on either side since it was applied: there is nothing to do. */
+  /** Whether something else is wanted of it than when it was applied before. */
+  isChanged?: boolean;
+  /** Its metadata as far as it is known, where nothing has changed on either side since it was applied: there is nothing to do. */
   untouched?: KubernetesObject;
 };
 
 /**
  * Prepares objects, and finds out with one LIST for each kind which of them need no look: wanted as they were when the record
- * was made, and untouched since (SN-10). Without a record nothing is read.
+ * was made, and untouched since (SN-10). Without a record nothing is read, nor where the look is for what `changed` alone.
  */
 export async function planObjects(
   client: ClusterClient,
@@ -55,6 +55,9 @@ export async function planObjects(
     planned.push(plan);
   }
   if (record === undefined) return planned;
+  for (const plan of planned)
+    plan.isChanged = plan.digest === undefined || record.objects[plan.id]?.digest !== plan.digest;
+  if (options.look === "changed") return planned.map(asRecorded);
   const kinds = groupByKind(planned.filter(({ recorded }) => recorded !== undefined));
   await concurrently(kinds, options.concurrency ?? 4, (kind) => compareKind(client, kind, record, options));
   return planned;
@@ -86,28 +89,29 @@ function asWritten(object: KubernetesObject, options: ApplyOptions): Planned {
   return { object, reference, id, digest: digestOf(object, options), isScoped: false };
 }
 
-/** Objects of one kind that are in the record. */
+/** Takes an object that is wanted as it was for one that is as it was. */
+function asRecorded(plan: Planned): Planned {
+  const { recorded, isChanged, object } = plan;
+  if (recorded === undefined || isChanged === true) return plan;
+  const { uid, resourceVersion } = recorded;
+  return { ...plan, untouched: { ...object, metadata: { ...object.metadata, uid, resourceVersion } } };
+}
+
+/** Looks at objects of one kind that are in the record, and wanted as they were. */
 async function compareKind(
   client: ClusterClient,
   kind: Planned[],
   record: AppliedRecord,
   { ownerLabels, fieldManager, concurrency = 4, signal }: ApplyOptions,
 ): Promise<void> {
-  const isSame = ({ id, digest }: Planned) => digest !== undefined && record.objects[id]?.digest === digest;
-  const same = kind.filter(isSame);
-  const changed = kind.filter((plan) => !isSame(plan) && plan.recorded?.content === undefined).length;
-  // Whole objects spare each changed one its own read; worth it where there are few others.
-  const isWhole = changed > 1 && (kind.length <= 4 || changed * 3 >= kind.length);
-  const asked = isWhole ? kind : same;
-  const references = asked.map(({ reference }) => reference);
-  const content = isWhole ? "whole" : "metadata";
-  const reading = { content, labels: ownerLabels, forbiddenIsAbsent: true, concurrency, signal } as const;
+  const same = kind.filter(({ isChanged }) => isChanged === false);
+  const references = same.map(({ reference }) => reference);
+  const reading = { content: "metadata", labels: ownerLabels, forbiddenIsAbsent: true, concurrency, signal } as const;
   const live = await readKind(client, references, reading);
-  for (const plan of asked) {
+  for (const plan of same) {
     const found = live.get(plan.id);
-    if (found === undefined) continue;
-    if (isWhole) plan.live = found;
-    if (isSame(plan) && isUntouched(record.objects[plan.id], found.metadata, fieldManager)) plan.untouched = found;
+    if (found !== undefined && isUntouched(record.objects[plan.id], found.metadata, fieldManager))
+      plan.untouched = found;
   }
 }
 

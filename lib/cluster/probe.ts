@@ -21,7 +21,8 @@ export type Probe =
   | { verdict: "skipped"; live?: KubernetesObject }
   /** Where it `isRecorded`, `live` is what a dry run made of it, and the record tells how it is. */
   | { verdict: "unchanged"; live: KubernetesObject; isRecorded?: true }
-  | { verdict: "apply"; action: "created" | "configured" }
+  /** It is written; `from` is the resourceVersion that it has before, where a dry run has not been compared with it. */
+  | { verdict: "apply"; action: "created" | "configured"; from?: string }
   /** It is being deleted to be made anew, and is not gone yet. */
   | { verdict: "leaving" };
 
@@ -61,15 +62,22 @@ export async function probeObject(probing: Probing, plan: Planned): Promise<Prob
   }
   const read = () => ignoreForbidden(findObject<KubernetesObject>(client, reference, signal));
   const { recorded } = plan;
-  const isReadAnyway = recorded !== undefined && recorded.content === undefined;
-  const [trial, known] = await Promise.all([tryApply(probing, plan), plan.live ?? (isReadAnyway ? read() : undefined)]);
+  const isReadAnyway = recorded !== undefined && recorded.content === undefined && plan.isChanged !== true;
+  const [first, known] = await Promise.all([tryApply(probing, plan), isReadAnyway ? read() : undefined]);
+  let trial = first;
   if (!("error" in trial) && isAsRecorded(recorded, trial.object)) {
     const isDrifted = contentDigestOf(trial.object, options.digestKey) !== recorded?.content;
     if (isDrifted) return { verdict: "apply", action: "configured" };
     return { verdict: "unchanged", live: trial.object, isRecorded: true };
   }
+  if (!("error" in trial) && known === undefined && isNextOf(recorded, trial.object) && isOurs(probing, trial.object)) {
+    return { verdict: "apply", action: "configured", from: trial.object.metadata.resourceVersion ?? "" };
+  }
   const exists = "error" in trial || trial.object.metadata.resourceVersion !== undefined;
   const live = known ?? (exists ? await ignoreErrors(read()) : undefined);
+  // Somebody wrote between the two: they are not of the same object.
+  if (live !== undefined && !("error" in trial) && !isSameVersion(live, trial.object))
+    trial = await tryApply(probing, plan);
   if (live !== undefined && isFrozen(live, group)) return { verdict: "skipped", live };
   if ("error" in trial) return recreate(probing, plan, live, trial.error);
   if (!exists) return { verdict: "apply", action: "created" };
@@ -165,6 +173,25 @@ function isAsRecorded(recorded: Planned["recorded"], tried: KubernetesObject): b
   return recorded?.content !== undefined && recorded.uid === uid && recorded.resourceVersion === resourceVersion;
 }
 
+function isSameVersion(live: KubernetesObject, tried: KubernetesObject): boolean {
+  return live.metadata.resourceVersion === tried.metadata.resourceVersion;
+}
+
+/** Whether a dry run changed more than metadata of an object that is known: then there is nothing to compare (KS-141). */
+function isNextOf(recorded: Planned["recorded"], { metadata }: KubernetesObject): boolean {
+  const isKnown = recorded?.generation !== undefined && recorded.uid === metadata.uid;
+  return isKnown && metadata.generation !== undefined && metadata.generation !== recorded.generation;
+}
+
+/**
+ * Whether what a dry run tells of a live object, which keeps the marks and the managers that others have put on it, asks for
+ * nothing but the write.
+ */
+function isOurs({ options }: Probing, tried: KubernetesObject): boolean {
+  const { group, fieldManager, overrideManagers = [] } = options;
+  return !isFrozen(tried, group) && takeOverFields(tried, fieldManager, overrideManagers).length === 0;
+}
+
 /** KS-141. */
 function hasDrifted(live: KubernetesObject, wanted: KubernetesObject): boolean {
   return !isDeepStrictEqual(comparable(live), comparable(wanted));
@@ -185,6 +212,36 @@ async function ignoreErrors<T>(reading: Promise<T | undefined>): Promise<T | und
   try {
     return await reading;
   } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether an object may be written without being tried: others change it only by moving its resourceVersion, so that a write on
+ * condition that it is as it was recorded does what a look would have led to, or nothing.
+ */
+export function mayWriteUntried({ options }: Probing, { object, recorded, isChanged }: Planned): boolean {
+  const { group, force } = options;
+  if (recorded?.content === undefined || isChanged !== true || force === true || isFrozen(object, group)) return false;
+  return !isMarked(object, `${group}/ssa`, "IfNotPresent") && !isMarked(object, `${group}/force`, "enabled");
+}
+
+/**
+ * Applies an object if it is still as it was recorded, and returns it as it is then. Undefined where it is not, or was refused:
+ * nothing is written then, and a look tells why.
+ */
+export async function writeUntried(
+  { client, options }: Probing,
+  { object, recorded }: Planned,
+): Promise<KubernetesObject | undefined> {
+  const { fieldManager, signal } = options;
+  if (recorded === undefined) return undefined;
+  const { uid, resourceVersion } = recorded;
+  const conditional = { ...object, metadata: { ...object.metadata, uid, resourceVersion } };
+  try {
+    return await applyObject(client, conditional, { fieldManager, force: true }, signal);
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
     return undefined;
   }
 }
