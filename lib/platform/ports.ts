@@ -69,6 +69,15 @@ export interface SecretReader {
   read(name: string): Promise<string | undefined>;
 }
 
+/** Credentials of AWS, as every credential provider gives them. Never logged. */
+export type AwsCredentials = {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string;
+  /** Absent where they do not end. */
+  expiresAt?: Date;
+};
+
 /** A cluster this deployment works for, and how its API server is reached. */
 export type ClusterEntry = { id: string } & (
   | { type: "kubeconfig"; kubeconfig: string; context?: string }
@@ -106,6 +115,8 @@ export type Platform = {
   clusters: ClusterRegistry;
   clock: Clock;
   log: Logger;
+  /** The AWS credentials of the deployment itself (SN-19), asked for at each use; absent where it has none. */
+  awsCredentials?: (() => Promise<AwsCredentials>) | undefined;
   /** Where the HTTP front (webhooks, artifacts, admission) is reached from outside, without trailing slash: `https://host[:port]`. */
   endpoint: string;
 };
