@@ -17,6 +17,12 @@ export type Settings = {
   noCrossNamespaceRefs: boolean;
   noRemoteBases: boolean;
   defaultServiceAccount: string;
+  /** ServiceAccount whose cloud identity decrypts where a Kustomization names none (KS-101); empty for none. */
+  defaultDecryptionServiceAccount: string;
+  /** Secret in the runtime namespace with age keys for Kustomizations that name no keys of their own (KS-099); empty for none. */
+  sopsAgeSecret: string;
+  /** ConfigMap in the runtime namespace that names the OpenBao and Vault servers to log in to (KS-104); empty for none. */
+  sopsVaultConfigmap: string;
   overrideManagers: string[];
   customApplyStageKinds: string[];
   concurrentSsa: number;
@@ -64,6 +70,9 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
     noCrossNamespaceRefs: read("no-cross-namespace-refs", false, parseBoolean),
     noRemoteBases: read("no-remote-bases", false, parseBoolean),
     defaultServiceAccount: text("default-service-account"),
+    defaultDecryptionServiceAccount: text("default-decryption-service-account"),
+    sopsAgeSecret: text("sops-age-secret"),
+    sopsVaultConfigmap: text("sops-vault-configmap"),
     overrideManagers: list("override-manager"),
     customApplyStageKinds: list("custom-apply-stage-kinds"),
     concurrentSsa: read("concurrent-ssa", 4, parseCount),

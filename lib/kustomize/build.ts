@@ -5,6 +5,7 @@ import type { OpenArtifact } from "./artifact.ts";
 import { kustomizeBinary } from "./binary.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { artifactDirectory, type Plan, planBuild } from "./plan.ts";
+import { finishBuild, type PostBuild } from "./post-build.ts";
 import { renderOnce } from "./render-cache.ts";
 import { readObjects } from "./rendered-objects.ts";
 import { type RunResult, runKustomize } from "./run-kustomize.ts";
@@ -17,9 +18,9 @@ export type BuildResult = { objects: KubernetesObject[]; digest: string };
 /**
  * How a build runs. `directory` is the scratch space where a private directory is made for the time of the build (default:
  * the system's temporary directory). `cache: false` neither reads nor keeps the render in memory: for builds that hold
- * decrypted secrets.
+ * decrypted secrets. `postBuild` is what becomes of the objects after kustomize is done with them.
  */
-export type BuildOptions = { signal?: AbortSignal; directory?: string; cache?: boolean };
+export type BuildOptions = { signal?: AbortSignal; directory?: string; cache?: boolean; postBuild?: PostBuild };
 
 /**
  * A digest, `sha256:<hex>`, of everything that `build` depends on: the spec's fields and every file that it can reach from
@@ -39,6 +40,9 @@ export async function build(artifact: OpenArtifact, spec: BuildSpec, options: Bu
   if ("failure" in plan) throw new BuildFailed(plan.failure.message, { cause: plan.failure });
   const render = () => renderPlan(plan, options);
   const yaml = options.cache === false ? await render() : await renderOnce(plan.digest, render);
+  const { postBuild } = options;
+  if (postBuild?.decryptObject !== undefined || postBuild?.substitution !== undefined)
+    return finishBuild(yaml, postBuild);
   const digest = `sha256:${createHash("sha256").update(yaml).digest("hex")}`;
   return { objects: readObjects(yaml), digest };
 }

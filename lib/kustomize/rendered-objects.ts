@@ -10,16 +10,38 @@ import { isMapping } from "./shape.ts";
 export function readObjects(yaml: string): KubernetesObject[] {
   return parseYamlDocuments(yaml)
     .filter((document) => document !== null)
-    .flatMap((document) => {
-      if (!isObject(document)) throw notAnObject(document);
-      if (Array.isArray(document.items)) return document.items.map(requireObject);
-      return isKustomization(document) ? [] : [document];
-    });
+    .flatMap((document) => takeApart(requireObject(document)));
 }
 
-function requireObject(value: unknown): KubernetesObject {
+/** A document of rendered YAML: what it says, and its text as kustomize printed it, or would print it. */
+export type RenderedDocument = { object: KubernetesObject; text: string };
+
+/**
+ * The documents of rendered YAML, each with its own text. kustomize puts nothing but `---` on a line between them, and indents
+ * whatever else could look so. Throws BuildFailed for a document that is no Kubernetes object (KS-074).
+ */
+export function readDocuments(yaml: string): RenderedDocument[] {
+  return yaml.split(/^---\n/m).flatMap((text) => {
+    const [value = null, ...more] = parseYamlDocuments(text);
+    if (more.length > 0) throw new BuildFailed("kustomize build failed: a rendered document holds another one");
+    return value === null ? [] : [{ object: requireObject(value), text }];
+  });
+}
+
+/** The objects of documents, as `readObjects` gives them. */
+export function objectsOf(documents: readonly RenderedDocument[]): KubernetesObject[] {
+  return documents.flatMap(({ object }) => takeApart(object));
+}
+
+/** Makes an object of a parsed document. Throws BuildFailed where it is no Kubernetes object (KS-074). */
+export function requireObject(value: unknown): KubernetesObject {
   if (!isObject(value)) throw notAnObject(value);
   return value;
+}
+
+function takeApart(document: KubernetesObject): KubernetesObject[] {
+  if ("items" in document && Array.isArray(document.items)) return document.items.map(requireObject);
+  return isKustomization(document) ? [] : [document];
 }
 
 function isObject(value: unknown): value is KubernetesObject {

@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import type { KubernetesObject } from "../api/object.ts";
+import { formatGoYaml } from "../text/go-yaml.ts";
+import { BuildFailed } from "./build-failed.ts";
+import { nameInBuild } from "./name-in-build.ts";
+import { objectsOf, type RenderedDocument, readDocuments } from "./rendered-objects.ts";
+import { type Substitution, substituteDocument } from "./substitute.ts";
+
+/**
+ * Decrypts what of an object is encrypted (KS-090, KS-093): another object, or undefined where nothing of it is. Rejects with
+ * a text for the user, without secrets.
+ */
+export type DecryptObject = (object: KubernetesObject) => Promise<KubernetesObject | undefined>;
+
+/** What becomes of the objects between their build and their application, in this order for each object. */
+export type PostBuild = { decryptObject?: DecryptObject | undefined; substitution?: Substitution | undefined };
+
+/**
+ * Decrypts and substitutes the objects of rendered YAML, one after another as kustomize-controller does, and digests what it
+ * would print then (KS-226). Throws BuildFailed for the first object that fails.
+ */
+export async function finishBuild(
+  yaml: string,
+  { decryptObject, substitution }: PostBuild,
+): Promise<{ objects: KubernetesObject[]; digest: string }> {
+  const documents = readDocuments(yaml);
+  const ids = countIds(documents);
+  const hash = createHash("sha256");
+  for (const [index, document] of documents.entries()) {
+    const decrypted = decryptObject === undefined ? document : await decryptDocument(document, decryptObject);
+    const substituted = substitution === undefined ? decrypted : substituteDocument(decrypted, substitution);
+    documents[index] = substituted;
+    if (substituted !== document) moveId(ids, document.object, substituted.object);
+    // What a variable was put into has no longer the text that kustomize would print.
+    const printed = substituted === decrypted ? substituted.text : formatGoYaml(substituted.object);
+    hash.update(index === 0 ? printed : `---\n${printed}`);
+  }
+  return { objects: objectsOf(documents), digest: `sha256:${hash.digest("hex")}` };
+}
+
+async function decryptDocument(document: RenderedDocument, decrypt: DecryptObject): Promise<RenderedDocument> {
+  try {
+    const object = await decrypt(document.object);
+    return object === undefined ? document : { object, text: formatGoYaml(object) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new BuildFailed(`decryption failed for '${nameInBuild(document.object)}': ${reason}`, { cause: error });
+  }
+}
+
+function countIds(documents: readonly RenderedDocument[]): Map<string, number> {
+  const ids = new Map<string, number>();
+  for (const { object } of documents) ids.set(idOf(object), (ids.get(idOf(object)) ?? 0) + 1);
+  return ids;
+}
+
+/** Two objects that a variable gives the same name are one too many: kustomize would not know which to replace. */
+function moveId(ids: Map<string, number>, from: KubernetesObject, to: KubernetesObject): void {
+  ids.set(idOf(from), (ids.get(idOf(from)) ?? 1) - 1);
+  const count = (ids.get(idOf(to)) ?? 0) + 1;
+  ids.set(idOf(to), count);
+  if (count > 1) throw new BuildFailed(`in Replace: id matched ${count} resources`);
+}
+
+function idOf(object: KubernetesObject): string {
+  return `${object.metadata.namespace || "default"}/${nameInBuild(object)}`;
+}
