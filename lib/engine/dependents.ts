@@ -38,7 +38,13 @@ export async function usersOfSource(
       kind,
       namespace: user.metadata.namespace ?? "",
       name: user.metadata.name,
-      cause: { type: "source", source: `${source.kind}/${source.namespace}/${source.name}`, revision, state },
+      cause: {
+        type: "source",
+        source: `${source.kind}/${source.namespace}/${source.name}`,
+        revision,
+        state,
+        user: user.metadata.resourceVersion ?? "",
+      },
     }));
   });
 }

@@ -6,7 +6,7 @@ const item: WorkItem = {
   kind: "Kustomization",
   namespace: "flux-system",
   name: "apps",
-  cause: { type: "source", source: "GitRepository/flux-system/apps", revision: "main@sha1:1", state: "7" },
+  cause: { type: "source", source: "GitRepository/flux-system/apps", revision: "main@sha1:1", state: "7", user: "5" },
 };
 
 describe("work items", () => {
@@ -18,7 +18,7 @@ describe("work items", () => {
   it("SN-15: items of one object share a group, and those that reach for one state an id", () => {
     const other: WorkItem = {
       ...item,
-      cause: { ...item.cause, type: "source", source: "x", revision: "main@sha1:2", state: "8" },
+      cause: { ...item.cause, type: "source", source: "x", revision: "main@sha1:2", state: "8", user: "5" },
     };
     expect(formatWorkItem(item).group).toBe(groupOf(other));
     expect(formatWorkItem(item).deduplication).toBe(formatWorkItem(structuredClone(item)).deduplication);

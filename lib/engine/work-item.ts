@@ -22,8 +22,11 @@ export type Cause =
   | { type: "drift"; uid: string; by: string; object: string; overwritten?: Overwritten }
   /** A Receiver accepted a request; `token` is written as `reconcile.fluxcd.io/requestedAt`. */
   | { type: "webhook"; receiver: string; token: string }
-  /** A source has a new revision. `state` is its resourceVersion: it may come back to a revision that it had a minute ago. */
-  | { type: "source"; source: string; revision: string; state: string }
+  /**
+   * A source has a new revision. `state` is its resourceVersion: it may come back to a revision that it had a minute ago; `user` that
+   * of the object as it was then.
+   */
+  | { type: "source"; source: string; revision: string; state: string; user: string }
   /** An object that this one waits for changed its state. */
   | { type: "dependency"; object: string; state: string }
   /** The interval's slot (its number since 1970) has come, or a state was never observed. */

@@ -82,12 +82,26 @@ async function nothingToDo(
   if (record.begun !== undefined || record.generation !== object.metadata.generation) return false;
   const isNewArtifact = record.artifact !== source.artifact.digest;
   if (isNewArtifact && inputDigest(await artifact(), object.spec) !== record.input) return false;
-  const options = { fieldManager, ownerLabels: ownerLabels(object), signal: context.signal };
+  const options = {
+    fieldManager,
+    ownerLabels: ownerLabels(object),
+    look: lookOf(pass, record),
+    signal: context.signal,
+  };
   if (!(await isUnchanged(target, record.applied, options))) return false;
   status.lastAttemptedRevision = source.artifact.revision;
   status.inventory = { entries: record.inventory };
   if (isNewArtifact) await writeRecord(context, object, { ...record, artifact: source.artifact.digest });
   return true;
+}
+
+/**
+ * What of the cluster a pass looks at. A new revision is not news of the cluster: who changes a managed object makes a pass of its
+ * own (SN-14), and the interval's looks at all. A delivery or a pass that may have ended halfway left things that nobody tells of.
+ */
+function lookOf({ context }: Pass, record: KustomizationRecord | undefined): "all" | "changed" {
+  const isNews = context.cause.type === "source" && !context.redelivered;
+  return isNews && record !== undefined && record.begun === undefined ? "changed" : "all";
 }
 
 async function applyBuild(
@@ -118,7 +132,7 @@ async function applyBuild(
   const begun = united(old, intent);
   if (differenceOf(intent, old).length > 0) await writeRecord(context, object, { ...known, applied: unapplied, begun });
 
-  const result = await applied(pass, objects, record?.applied, { digest, old, known, begun });
+  const result = await applied(pass, objects, record, { digest, old, known, begun });
   const entries = context.redelivered ? sinceRecord(result, unapplied) : result.entries;
   announceChanges(pass, entries);
   const inventory = formatInventory(entries.map(({ reference }) => reference));
@@ -166,7 +180,7 @@ type Undertaking = {
 async function applied(
   pass: Pass,
   objects: KubernetesObject[],
-  record: AppliedRecord | undefined,
+  record: KustomizationRecord | undefined,
   { digest, old, known, begun }: Undertaking,
 ): Promise<ApplyResult> {
   const { object, context, status, target } = pass;
@@ -180,7 +194,8 @@ async function applied(
       ...(object.spec.commonMetadata === undefined ? {} : { commonMetadata: object.spec.commonMetadata }),
       force: object.spec.force === true,
       concurrency: settings.concurrentSsa,
-      record,
+      record: record?.applied,
+      look: lookOf(pass, record),
       digestKey,
       customStageKinds: settings.customApplyStageKinds,
       overrideManagers: settings.overrideManagers,

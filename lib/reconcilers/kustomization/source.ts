@@ -29,7 +29,7 @@ export type Source = {
 };
 
 /** Reads the source and its artifact: KS-020 to KS-024, KS-029. Throws a Halt where there is none to work with. */
-export async function findSource(object: Kustomization, context: Context): Promise<Source> {
+export async function findSource(object: Kustomization, context: SourceContext): Promise<Source> {
   const { kind, name } = object.spec.sourceRef;
   const ownNamespace = object.metadata.namespace ?? "";
   const namespace = object.spec.sourceRef.namespace ?? ownNamespace;
@@ -39,7 +39,7 @@ export async function findSource(object: Kustomization, context: Context): Promi
   if (kind === "ExternalArtifact" && context.settings.featureGates.ExternalArtifact !== true) {
     throw denied(`can't access '${kind}/${namespace}/${name}', ExternalArtifact feature gate is disabled`);
   }
-  const artifact = (await readSource(context, kind, namespace, name)).status?.artifact;
+  const { artifact } = (await sourceAsTold(object, context, { kind, namespace, name })).status ?? {};
   const retry = context.settings.requeueDependencySeconds;
   if (artifact === undefined) {
     throw new Halt({
@@ -52,9 +52,42 @@ export async function findSource(object: Kustomization, context: Context): Promi
   return { kind, namespace, name, artifact, originRevision: artifact.metadata?.["org.opencontainers.image.revision"] };
 }
 
+type SourceContext = Pick<Context, "cluster" | "clusterId" | "settings" | "cause">;
+
 type SourceObject = KubernetesObject & { status?: { artifact?: Artifact } };
 
-async function readSource(context: Context, kind: string, namespace: string, name: string): Promise<SourceObject> {
+/** Sources as this process has read them last; the oldest goes first. */
+const lastRead = new Map<string, SourceObject>();
+const remembered = 100;
+
+/**
+ * Reads the source, unless this process knows it as it was when it woke the Kustomization, which has not changed since: hundreds
+ * may be woken at once. What the source has got since wakes them again, and a late item finds a Kustomization that has moved on.
+ */
+async function sourceAsTold(
+  object: Kustomization,
+  context: SourceContext,
+  { kind, namespace, name }: { kind: string; namespace: string; name: string },
+): Promise<SourceObject> {
+  const { cause, clusterId } = context;
+  const key = `${clusterId}/${kind}/${namespace}/${name}`;
+  if (cause.type === "source" && cause.user === object.metadata.resourceVersion) {
+    const known = lastRead.get(key);
+    if (known !== undefined && known.metadata.resourceVersion === cause.state) return known;
+  }
+  const source = await readSource(context, kind, namespace, name);
+  lastRead.delete(key);
+  lastRead.set(key, source);
+  for (const oldest of lastRead.keys()) if (lastRead.size > remembered) lastRead.delete(oldest);
+  return source;
+}
+
+async function readSource(
+  context: SourceContext,
+  kind: string,
+  namespace: string,
+  name: string,
+): Promise<SourceObject> {
   const path = sourcePaths[kind];
   if (path === undefined) throw denied(`source kind '${kind}' is not supported`);
   try {
