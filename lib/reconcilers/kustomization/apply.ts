@@ -13,12 +13,12 @@ import {
   PathNotFound,
   selectPath,
 } from "../../kustomize/artifact.ts";
-import { build, inputDigest } from "../../kustomize/build.ts";
-import { BuildFailed } from "../../kustomize/build-failed.ts";
+import { inputDigest } from "../../kustomize/build.ts";
 import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
-import { fieldManager, group, ownerLabels, type Pass, publish, reportProgress } from "./pass.ts";
+import { fieldManager, group, ownerLabels, type Pass, publish, referenceOf, reportProgress } from "./pass.ts";
 import { type KustomizationRecord, readRecord, writeRecord } from "./record.ts";
+import { type References, readReferences, render } from "./render.ts";
 import { fetchArtifact, type Source } from "./source.ts";
 import { StageWait } from "./stage-wait.ts";
 
@@ -42,8 +42,10 @@ export async function applyRevision(pass: Pass, source: Source): Promise<Applied
     return opened;
   };
   if (record !== undefined) tellWhatWasNotTold(pass, record);
-  if (record !== undefined && (await nothingToDo(pass, source, record, artifact))) return { changed: false };
-  return applyBuild(pass, source, record, await artifact());
+  const references = await readReferences(pass);
+  if (record !== undefined && (await nothingToDo(pass, source, record, references, artifact)))
+    return { changed: false };
+  return applyBuild(pass, source, record, references, await artifact());
 }
 
 /** The events of a pass that died after its work: its status, which is written after them, would be in the history (KS-226). */
@@ -71,15 +73,17 @@ async function open(pass: Pass, source: Source): Promise<OpenArtifact> {
   }
 }
 
-/** The no-op: same generation, same files below what the build reaches, and a cluster that is as it was left. */
+/** The no-op: same generation, same ConfigMaps and Secrets, same files below what the build reaches, and a cluster that is as it was left. */
 async function nothingToDo(
   pass: Pass,
   source: Source,
   record: KustomizationRecord,
+  references: References,
   artifact: () => Promise<OpenArtifact>,
 ): Promise<boolean> {
   const { object, context, status, target } = pass;
   if (record.begun !== undefined || record.generation !== object.metadata.generation) return false;
+  if ((record.references ?? "") !== references.versions) return false;
   const isNewArtifact = record.artifact !== source.artifact.digest;
   if (isNewArtifact && inputDigest(await artifact(), object.spec) !== record.input) return false;
   const options = {
@@ -108,13 +112,13 @@ async function applyBuild(
   pass: Pass,
   source: Source,
   record: KustomizationRecord | undefined,
+  references: References,
   artifact: OpenArtifact,
 ): Promise<Applied> {
   const { object, context, status } = pass;
   reportProgress(pass, "Building manifests");
-  const { objects, digest } = await rendered(pass, artifact);
+  const { objects, digest } = await render(pass, artifact, references);
   reportProgress(pass, "Detecting drift");
-  refuseEncrypted(pass, objects, digest);
 
   const old = [...(status.inventory?.entries ?? []), ...(record?.begun ?? [])];
   const intent = formatInventory(objects.map(referenceOf));
@@ -124,6 +128,7 @@ async function applyBuild(
     generation: object.metadata.generation ?? 0,
     artifact: source.artifact.digest,
     input: inputDigest(artifact, object.spec),
+    references: references.versions,
     rendered: digest,
     inventory: record?.inventory ?? [],
   } satisfies Omit<KustomizationRecord, "applied">;
@@ -142,31 +147,6 @@ async function applyBuild(
   const tellable = messages.length === 0 ? {} : { tellable: { since: pass.startedAt, messages } };
   await writeRecord(context, object, { ...known, inventory, applied: result.record, ...tellable });
   return { digest, changed: entries.some(isChange) };
-}
-
-async function rendered(pass: Pass, artifact: OpenArtifact): ReturnType<typeof build> {
-  try {
-    return await build(artifact, pass.object.spec, { signal: pass.context.signal });
-  } catch (error) {
-    if (error instanceof PathNotFound) throw failure("ArtifactFailed", error.message, error);
-    if (error instanceof BuildFailed) throw failure("BuildFailed", error.message, error);
-    throw error;
-  }
-}
-
-/** KS-091: ciphertext must not reach the cluster because somebody forgot `spec.decryption`. */
-function refuseEncrypted(pass: Pass, objects: readonly KubernetesObject[], digest: string): void {
-  for (const object of objects) {
-    const marked = object.kind === "Secret" && "sops" in object;
-    const allowed = object.metadata.annotations?.[`${group}/decrypt`]?.toLowerCase() === "disabled";
-    if (!marked || allowed) continue;
-    const subject = formatSubject(referenceOf(object));
-    recordHistory(pass, digest, "ReconciliationFailed");
-    throw failure(
-      "ReconciliationFailed",
-      `${subject} is SOPS encrypted, configuring decryption is required for this secret to be reconciled\n`,
-    );
-  }
 }
 
 type Undertaking = {
@@ -269,11 +249,6 @@ export function formatChange({ reference, action }: { reference: ObjectReference
 
 function isChange({ action }: ApplyEntry): boolean {
   return action === "created" || action === "configured";
-}
-
-function referenceOf({ apiVersion, kind, metadata }: KubernetesObject): ObjectReference {
-  const { name, namespace } = metadata;
-  return { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
 }
 
 function united(old: readonly InventoryEntry[], more: readonly InventoryEntry[]): InventoryEntry[] {

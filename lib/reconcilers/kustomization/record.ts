@@ -17,6 +17,8 @@ export type KustomizationRecord = {
   /** Digest of all that the build depends on, and of the rendered YAML (KS-226). */
   input: string;
   rendered: string;
+  /** State of the ConfigMaps and Secrets that the spec refers to: their versions, no value. */
+  references?: string;
   /** What the last complete pass left applied; a pass may die before it has said so in the status. */
   inventory: InventoryEntry[];
   /** What the apply engine found. */

@@ -6,12 +6,10 @@ import { Halt } from "./halt.ts";
  * than the user asked for, or to another cluster.
  */
 export function refuseUnsupported(object: Kustomization): void {
-  const { kubeConfig, decryption, postBuild, healthCheckExprs, ignore, dependsOn } = object.spec;
+  const { kubeConfig, decryption, healthCheckExprs, ignore, dependsOn } = object.spec;
   const fields = [
     kubeConfig !== undefined && "spec.kubeConfig",
     decryption !== undefined && "spec.decryption",
-    postBuild?.substitute !== undefined && "spec.postBuild.substitute",
-    postBuild?.substituteFrom !== undefined && "spec.postBuild.substituteFrom",
     (healthCheckExprs?.length ?? 0) > 0 && "spec.healthCheckExprs",
     (ignore?.length ?? 0) > 0 && "spec.ignore",
     dependsOn?.some(({ readyExpr }) => readyExpr !== undefined) && "spec.dependsOn[].readyExpr",
