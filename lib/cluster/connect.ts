@@ -1,53 +1,86 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
+import type { LookupFunction } from "node:net";
+import { pipeline, type Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createGunzip } from "node:zlib";
 import { parseApiError } from "./api-error.ts";
 import type { ApiRequest, ClusterClient } from "./client.ts";
 import { shareDiscovery } from "./discovery.ts";
-import { type Credentials, eksToken } from "./eks-token.ts";
 import { parseKubeconfig, type Server } from "./kubeconfig.ts";
+import { throughProxy } from "./tunnel.ts";
 
-/** A cluster to connect to: by kubeconfig, or by EKS name with a token signed locally. */
+/**
+ * A cluster to connect to: by kubeconfig, or by its address with a bearer token that is asked for at each request, and so may
+ * be renewed under a long wait. `certificateAuthority` is PEM.
+ */
 export type ClusterAddress =
   | { type: "kubeconfig"; kubeconfig: string; context?: string }
-  | { type: "eks"; name: string; region: string; endpoint: string; certificateAuthority: string };
+  | { type: "token"; url: string; certificateAuthority?: string; token: () => Promise<string> };
 
 export type ConnectOptions = {
   userAgent: string;
   /** The kubeconfig is the operator's own and may name files. */
   trusted?: boolean;
-  /** Where the AWS credentials for EKS tokens come from. */
-  credentials?: () => Promise<Credentials>;
+  /**
+   * A tenant chose the address: who is never to be reached. Throws where the URL names such an address itself; `lookup` fails
+   * where a name leads to one. What a tenant's server answers is bounded in size and time, too.
+   */
+  guard?: (url: URL) => { lookup: LookupFunction };
+  /** A tenant's kubeconfig may turn the check of its server's certificate off (KS-212). */
+  insecureTls?: boolean;
   /** Sees every request that is sent, for counting. */
   onRequest?: (method: string, path: string) => void;
 };
 
 /** Largest answer that is read, in bytes: a LIST of a large cluster is some tens of megabytes. */
-const answerLimit = 256 * 1024 * 1024;
-/** KS-212: how long a connection may be silent under a request. */
+const answerLimit = { own: 256 * 1024 * 1024, guarded: 64 * 1024 * 1024 };
+/** KS-212: how long a connection may be silent under a request, and a whole request to a tenant's server may take. */
 const requestMilliseconds = 30_000;
 /** How often one request is sent at most. */
 const attempts = 5;
 /** Connections an API server: enough for a stage of objects at once. */
 const sockets = 64;
+/** How long an idle connection to a tenant's server is kept, in milliseconds: it may never end them itself. */
+const idleMilliseconds = 60_000;
 
 /**
  * A client of one API server on kept-alive connections (design, decision 12). Answers are parsed as JSON; refusals are
- * thrown as ApiError. A 429 is retried after the time it names, a lost connection at once, both a few times.
+ * thrown as ApiError. A 429 is retried after the time it names, a lost connection at once, both a few times. Throws a
+ * sentence where the kubeconfig cannot be used, and what the guard throws.
  */
 export function connect(address: ClusterAddress, options: ConnectOptions): ClusterClient {
-  const reach = address.type === "eks" ? eksReach(address, options) : kubeconfigReach(address, options);
-  const agent = reach.server.url.startsWith("http://")
-    ? new HttpAgent({ keepAlive: true, maxSockets: sockets })
-    : new Agent({
-        keepAlive: true,
-        maxSockets: sockets,
-        ...(reach.server.certificateAuthority === undefined ? {} : { ca: reach.server.certificateAuthority }),
-        ...(reach.server.clientCertificate === undefined ? {} : { cert: reach.server.clientCertificate }),
-        ...(reach.server.clientKey === undefined ? {} : { key: reach.server.clientKey }),
-        ...(reach.server.serverName === undefined ? {} : { servername: reach.server.serverName }),
-      });
+  const reach = address.type === "token" ? tokenReach(address) : kubeconfigReach(address, options);
+  const url = parseServerUrl(reach.server.url);
+  const agentOptions = {
+    keepAlive: true,
+    maxSockets: sockets,
+    ...(options.guard === undefined ? {} : { ...options.guard(url), timeout: idleMilliseconds }),
+  };
+  const tls = tlsOf(reach.server);
+  const agent = url.protocol === "http:" ? new HttpAgent(agentOptions) : new Agent({ ...agentOptions, ...tls });
+  if (reach.server.proxy !== undefined) {
+    const proxy = parseServerUrl(reach.server.proxy);
+    const secured = url.protocol === "https:" ? { tls } : {};
+    throughProxy(agent, { proxy, server: url, ...secured, ...options.guard?.(proxy) });
+  }
   return clientOf({ ...reach, agent, options }, undefined);
+}
+
+function parseServerUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null) throw new Error("the kubeconfig's server or proxy-url is not a URL");
+  return url;
+}
+
+function tlsOf(server: Server) {
+  return {
+    ...(server.certificateAuthority === undefined ? {} : { ca: server.certificateAuthority }),
+    ...(server.insecure === true ? { rejectUnauthorized: false } : {}),
+    ...(server.clientCertificate === undefined ? {} : { cert: server.clientCertificate }),
+    ...(server.clientKey === undefined ? {} : { key: server.clientKey }),
+    ...(server.serverName === undefined ? {} : { servername: server.serverName }),
+  };
 }
 
 type Reach = { server: Server; authorization: () => Promise<string | undefined> };
@@ -57,6 +90,7 @@ function kubeconfigReach(address: Extract<ClusterAddress, { type: "kubeconfig" }
   const server = parseKubeconfig(address.kubeconfig, {
     ...(address.context === undefined ? {} : { context: address.context }),
     ...(options.trusted === undefined ? {} : { trusted: options.trusted }),
+    ...(options.insecureTls === undefined ? {} : { insecureTls: options.insecureTls }),
   });
   const { token, basic } = server;
   const authorization =
@@ -68,25 +102,12 @@ function kubeconfigReach(address: Extract<ClusterAddress, { type: "kubeconfig" }
   return { server, authorization: async () => authorization };
 }
 
-function eksReach(address: Extract<ClusterAddress, { type: "eks" }>, options: ConnectOptions): Reach {
-  const { credentials } = options;
-  if (credentials === undefined) throw new Error(`the EKS cluster '${address.name}' needs AWS credentials`);
+function tokenReach({ url, certificateAuthority, token }: Extract<ClusterAddress, { type: "token" }>): Reach {
   const server = {
-    url: address.endpoint.replace(/\/+$/, ""),
-    certificateAuthority: Buffer.from(address.certificateAuthority, "base64").toString("utf8"),
+    url: url.replace(/\/+$/, ""),
+    ...(certificateAuthority === undefined ? {} : { certificateAuthority }),
   };
-  let token: { value: string; until: number } | undefined;
-  const authorization = async () => {
-    const now = Date.now();
-    if (token === undefined || token.until < now) {
-      token = {
-        value: await eksToken(address.name, address.region, await credentials(), new Date(now)),
-        until: now + 10 * 60_000,
-      };
-    }
-    return `Bearer ${token.value}`;
-  };
-  return { server, authorization };
+  return { server, authorization: async () => `Bearer ${await token()}` };
 }
 
 function clientOf(connection: Connection, user: string | undefined): ClusterClient {
@@ -141,7 +162,11 @@ async function exchange(
   const url = new URL(server.url + request.path + queryOf(request.query));
   options.onRequest?.(request.method, url.pathname + url.search);
   const send = url.protocol === "http:" ? httpRequest : httpsRequest;
-  return new Promise((resolve, reject) => {
+  const tooLate = () =>
+    new Error(`the API server did not answer ${request.method} ${request.path} within ${requestMilliseconds / 1000} s`);
+  const guarded = options.guard !== undefined;
+  let ending: NodeJS.Timeout | undefined;
+  return new Promise<Answer>((resolve, reject) => {
     const outgoing: ClientRequest = send(
       url,
       {
@@ -152,6 +177,8 @@ async function exchange(
         headers: {
           accept: request.accept ?? "application/json",
           "user-agent": options.userAgent,
+          // Within one network, compressing costs more than it saves.
+          ...(guarded && server.uncompressed !== true ? { "accept-encoding": "gzip" } : {}),
           ...(authorization === undefined ? {} : { authorization }),
           ...(user === undefined ? {} : { "impersonate-user": user }),
           ...(body === undefined
@@ -159,26 +186,31 @@ async function exchange(
             : { "content-type": request.contentType ?? "application/json", "content-length": Buffer.byteLength(body) }),
         },
       },
-      (incoming) => read(incoming).then(resolve, reject),
+      (incoming) => read(incoming, guarded ? answerLimit.guarded : answerLimit.own).then(resolve, reject),
     );
-    outgoing.on("timeout", () =>
-      outgoing.destroy(
-        new Error(
-          `the API server did not answer ${request.method} ${request.path} within ${requestMilliseconds / 1000} s`,
-        ),
-      ),
-    );
+    outgoing.on("timeout", () => outgoing.destroy(tooLate()));
+    if (guarded)
+      ending = setTimeout(() => {
+        reject(tooLate());
+        outgoing.destroy();
+      }, requestMilliseconds);
     outgoing.on("error", (error) => reject(Object.assign(error, { reusedSocket: outgoing.reusedSocket })));
     outgoing.end(body);
-  });
+  }).finally(() => clearTimeout(ending));
 }
 
-async function read(incoming: IncomingMessage): Promise<Answer> {
+async function read(incoming: IncomingMessage, limit: number): Promise<Answer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of incoming) {
+  // What goes wrong in either stream is met by who reads the second one.
+  const packed = incoming.headers["content-encoding"]?.toLowerCase() === "gzip";
+  const plain: Readable = packed ? pipeline(incoming, createGunzip(), () => undefined) : incoming;
+  for await (const chunk of plain) {
     size += chunk.length;
-    if (size > answerLimit) throw new Error(`the API server's answer is larger than ${answerLimit} bytes`);
+    if (size > limit) {
+      incoming.destroy();
+      throw new Error(`the API server's answer is larger than ${limit} bytes`);
+    }
     chunks.push(chunk);
   }
   const retryAfter = Number(incoming.headers["retry-after"] ?? 1);

@@ -5,32 +5,42 @@ import { parseYamlDocuments } from "../text/yaml.ts";
 export type Server = {
   url: string;
   certificateAuthority?: string;
+  /** Whoever answers is believed: only where the operator allows it (KS-212). */
+  insecure?: true;
   clientCertificate?: string;
   clientKey?: string;
   token?: string;
   basic?: { username: string; password: string };
   serverName?: string;
+  proxy?: string;
+  /** Answers are not to come compressed. */
+  uncompressed?: true;
+};
+
+/** Whose kubeconfig it is, and what a tenant's may ask for. */
+export type KubeconfigOptions = {
+  context?: string;
+  /** It is the operator's own, and may name files. */
+  trusted?: boolean;
+  /** A tenant's may turn the check of the server's certificate off (`--insecure-kubeconfig-tls`). */
+  insecureTls?: boolean;
 };
 
 type Fields = { [field: string]: unknown };
 
 /**
  * Reads one context of a kubeconfig. Inline material is always used; paths of files are read only in a `trusted` one, the
- * operator's own, since a tenant's could name any file of this machine (KS-212). Plug-ins that run programs are refused.
- * Throws a sentence for what is missing.
+ * operator's own, since a tenant's could name any file of this machine (KS-212). Programs are never run: a tenant's would have
+ * the rights of the function that runs it. Throws a sentence for what is missing, without a secret.
  */
-export function parseKubeconfig(text: string, options: { context?: string; trusted?: boolean }): Server {
+export function parseKubeconfig(text: string, options: KubeconfigOptions): Server {
   const config = fields(parseYamlDocuments(text)[0]);
   const contextName = options.context ?? string(config["current-context"]);
   const context = named(config.contexts, contextName, "context");
   const cluster = named(config.clusters, string(context.cluster), "cluster");
   const user = string(context.user) === undefined ? {} : named(config.users, string(context.user), "user");
-  const url = string(cluster.server);
-  if (url === undefined) throw new Error(`the kubeconfig's cluster '${string(context.cluster)}' has no server`);
-  if (user.exec !== undefined)
-    throw new Error(
-      "the kubeconfig runs a program for its credentials, which is not supported: give it a token or a client certificate",
-    );
+  const address = string(cluster.server);
+  if (address === undefined) throw new Error(`the kubeconfig's cluster '${string(context.cluster)}' has no server`);
   const material = (inline: string, file: string, source: Fields) => {
     const data = string(source[inline]);
     if (data !== undefined) return Buffer.from(data, "base64").toString("utf8");
@@ -39,9 +49,10 @@ export function parseKubeconfig(text: string, options: { context?: string; trust
   };
   const tokenFile = string(user.tokenFile);
   const username = string(user.username);
-  return defined({
-    url: url.replace(/\/+$/, ""),
+  const server = defined({
+    url: address.replace(/\/+$/, ""),
     certificateAuthority: material("certificate-authority-data", "certificate-authority", cluster),
+    insecure: options.insecureTls === true && cluster["insecure-skip-tls-verify"] === true ? true : undefined,
     clientCertificate: material("client-certificate-data", "client-certificate", user),
     clientKey: material("client-key-data", "client-key", user),
     token:
@@ -49,7 +60,22 @@ export function parseKubeconfig(text: string, options: { context?: string; trust
       (tokenFile !== undefined && options.trusted === true ? readFileSync(tokenFile, "utf8").trim() : undefined),
     basic: username === undefined ? undefined : { username, password: string(user.password) ?? "" },
     serverName: string(cluster["tls-server-name"]),
+    proxy: string(cluster["proxy-url"]),
+    uncompressed: cluster["disable-compression"] === true ? true : undefined,
   });
+  // With other credentials a tenant's program is not needed, and is passed over as Flux does; alone it would fail as anonymous.
+  const credentials = server.token ?? server.basic ?? server.clientCertificate;
+  if (user.exec !== undefined && (options.trusted === true || credentials === undefined))
+    throw new Error(
+      "the kubeconfig runs a program for its credentials, which is not supported: give it a token or a client certificate",
+    );
+  return { ...server, url: withScheme(server) };
+}
+
+/** As client-go: an address without a scheme is an HTTPS one where TLS is spoken of. */
+function withScheme({ url, certificateAuthority, clientCertificate, insecure }: Server): string {
+  if (url.includes("://")) return url;
+  return `${(certificateAuthority ?? clientCertificate ?? insecure) === undefined ? "http" : "https"}://${url}`;
 }
 
 function named(list: unknown, name: string | undefined, what: string): Fields {

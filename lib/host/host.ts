@@ -102,9 +102,10 @@ async function start(options: HostOptions, ending: (() => Promise<void>)[], stop
     await closed;
   });
   const platform = options.wrap?.(local) ?? local;
-  const connections = createClusterConnections(platform.clusters, (entry) =>
-    connect(entry, { userAgent: "sluice/0.1.0", trusted: true }),
-  );
+  const connections = createClusterConnections(platform.clusters, (entry) => {
+    if (entry.type === "eks") throw new Error("the local host connects by kubeconfig");
+    return connect(entry, { userAgent: "sluice/0.1.0", trusted: true });
+  });
   const { runtimeNamespace = "flux-system" } = options;
   const reconcilers = { ...sourceKinds, ...applyKinds };
   const engine = createEngine({ platform, connect: connections, reconcilers, runtimeNamespace });
