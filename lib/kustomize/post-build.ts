@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { KubernetesObject } from "../api/object.ts";
+import { substitutionBudget } from "../text/envsubst.ts";
 import { formatGoYaml } from "../text/go-yaml.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { nameInBuild } from "./name-in-build.ts";
@@ -26,9 +27,10 @@ export async function finishBuild(
   const documents = readDocuments(yaml);
   const ids = countIds(documents);
   const hash = createHash("sha256");
+  const budget = substitutionBudget();
   for (const [index, document] of documents.entries()) {
     const decrypted = decryptObject === undefined ? document : await decryptDocument(document, decryptObject);
-    const substituted = substitution === undefined ? decrypted : substituteDocument(decrypted, substitution);
+    const substituted = substitution === undefined ? decrypted : substituteDocument(decrypted, substitution, budget);
     documents[index] = substituted;
     if (substituted !== document) moveId(ids, document.object, substituted.object);
     // What a variable was put into has no longer the text that kustomize would print.

@@ -1,5 +1,6 @@
-import { substituteVariables } from "../text/envsubst.ts";
-import { parseYamlDocuments } from "../text/yaml.ts";
+import { type Budget, substituteVariables } from "../text/envsubst.ts";
+import { formatGoYaml } from "../text/go-yaml.ts";
+import { aliasedSize, parseYamlDocuments } from "../text/yaml.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { nameInBuild } from "./name-in-build.ts";
 import { type RenderedDocument, requireObject } from "./rendered-objects.ts";
@@ -26,7 +27,11 @@ const switchKey = "kustomize.toolkit.fluxcd.io/substitute";
  * document comes back where nothing is to be done with it: it is labelled or annotated `substitute: disabled` (KS-116), or
  * there is no variable (KS-115). Throws BuildFailed.
  */
-export function substituteDocument(document: RenderedDocument, substitution: Substitution): RenderedDocument {
+export function substituteDocument(
+  document: RenderedDocument,
+  substitution: Substitution,
+  budget: Budget,
+): RenderedDocument {
   const { labels, annotations } = document.object.metadata;
   if (labels?.[switchKey] === "disabled" || annotations?.[switchKey] === "disabled") return document;
   const { variables, failure, strict, always } = substitution;
@@ -38,7 +43,7 @@ export function substituteDocument(document: RenderedDocument, substitution: Sub
     if (!validName.test(name)) throw fail(`envsubst error: '${name}' var name is invalid, must match '${namePattern}'`);
   let text: string;
   try {
-    text = substituteVariables(document.text, (name) => variables.get(name) ?? (strict ? undefined : ""));
+    text = substituteVariables(document.text, (name) => variables.get(name) ?? (strict ? undefined : ""), budget);
   } catch (error) {
     throw fail(`envsubst error: variable substitution failed: ${messageOf(error)}`, error);
   }
@@ -46,17 +51,36 @@ export function substituteDocument(document: RenderedDocument, substitution: Sub
   return { object: requireObject(readAgain(text, fail)), text };
 }
 
+/** Bytes that the aliases which a variable brings may make: more than the largest object that a cluster stores. */
+const copiedLimit = 2 * 1024 * 1024;
+
 function readAgain(text: string, fail: (reason: string, cause?: unknown) => BuildFailed): unknown {
-  let value: unknown;
+  const copied = aliasedSize(text);
+  if (copied > copiedLimit) throw fail("envsubst error: YAMLToJSON: yaml: document contains excessive aliasing");
+  const value = readFirst(text, fail);
+  if (!isMapping(value)) {
+    const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
+    throw fail(`UnmarshalJSON: json: cannot unmarshal ${type} into Go value of type map[string]interface {}`);
+  }
+  if (/\.(?:inf|nan)/i.test(text)) refuseNotJson(value, fail);
+  // What two places of an object share must not be changed in both when it is changed in one.
+  return copied === 0 ? value : readFirst(formatGoYaml(value), fail);
+}
+
+/** go-yaml reads the first document and leaves what a variable may have put behind it. */
+function readFirst(text: string, fail: (reason: string, cause?: unknown) => BuildFailed): unknown {
   try {
-    // go-yaml reads the first document and leaves what a variable may have put behind it.
-    value = parseYamlDocuments(text)[0] ?? null;
+    return parseYamlDocuments(text)[0] ?? null;
   } catch (error) {
     throw fail(`envsubst error: YAMLToJSON: ${messageOf(error)}`, error);
   }
-  if (isMapping(value)) return value;
-  const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
-  throw fail(`UnmarshalJSON: json: cannot unmarshal ${type} into Go value of type map[string]interface {}`);
+}
+
+function refuseNotJson(value: unknown, fail: (reason: string) => BuildFailed): void {
+  if (typeof value === "object" && value !== null) for (const part of Object.values(value)) refuseNotJson(part, fail);
+  if (typeof value !== "number" || Number.isFinite(value)) return;
+  const shown = Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
+  throw fail(`envsubst error: YAMLToJSON: json: unsupported value: ${shown}`);
 }
 
 function messageOf(error: unknown): string {
