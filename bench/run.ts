@@ -6,7 +6,7 @@ import { benchBundles } from "./bundles.ts";
 import { benchChain } from "./chain.ts";
 import { benchFetch } from "./fetch.ts";
 import { type Figure, printFigures } from "./figures.ts";
-import { benchMany } from "./many.ts";
+import { benchMany, folders, prefixed, type Shape, substituted } from "./many.ts";
 import { type MeasuredSluice, startMeasuredSluice } from "./measured-sluice.ts";
 import { benchPush } from "./push.ts";
 import { benchRequests } from "./requests.ts";
@@ -23,11 +23,23 @@ const benches: Record<string, { title: string; run: () => Promise<Figure[]> }> =
   },
   chain: { title: "Dependencies", run: () => onSluice(benchChain) },
   requests: { title: "API requests", run: () => onSluice(benchRequests) },
-  "many-100": { title: "One push, 100 applications", run: () => onSluice((sluice) => benchMany(sluice, 100, 5)) },
-  "many-500": { title: "One push, 500 applications", run: () => onSluice((sluice) => benchMany(sluice, 500)) },
+  // A fifth of what Flux's own controllers take at their best setting, where that was measured.
+  "many-100": many(100, folders, 2.6),
+  "many-100-prefixed": many(100, prefixed, 2.6),
+  "many-100-substituted": many(100, substituted, 2.6),
+  "many-500": many(500, folders, 13.6),
+  "many-500-prefixed": many(500, prefixed, 13.6),
+  "many-500-substituted": many(500, substituted, 13.6),
+  "many-1000": many(1000, folders),
+  "many-1000-substituted": many(1000, substituted),
   fetch: { title: "Fetch of a large repository", run: benchFetch },
   bundles: { title: "Bundles", run: benchBundles },
 };
+
+function many(count: number, shape: Shape, atMost?: number) {
+  const run = () => onSluice((sluice) => benchMany(sluice, count, shape, atMost));
+  return { title: `One push, ${count} applications`, run };
+}
 
 async function onSluice(run: (sluice: MeasuredSluice) => Promise<Figure[]>): Promise<Figure[]> {
   const sluice = await startMeasuredSluice();
