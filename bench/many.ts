@@ -32,7 +32,7 @@ export const prefixed: Shape = {
 /** One folder, made each one's own by a variable. */
 export const substituted: Shape = {
   title: "one folder, a variable each",
-  files: (_names, version) => ({ "app/all.yaml": application("${app}", version) }),
+  files: (_names, version) => ({ "app/all.yaml": application(`\${app}`, version) }),
   spec: (name) => ({ path: "./app", postBuild: { substitute: { app: name } } }),
 };
 
