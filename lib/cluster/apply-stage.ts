@@ -1,7 +1,6 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
 import type { AppliedObject, AppliedRecord } from "./applied-record.ts";
-import type { ApplyAction, ApplyEntry, ApplyOptions } from "./apply.ts";
-import type { ClusterClient } from "./client.ts";
+import type { ApplyAction, ApplyEntry } from "./apply.ts";
 import { concurrently } from "./concurrently.ts";
 import { learnDefinition } from "./discovery.ts";
 import { isOwnAlone } from "./field-managers.ts";
@@ -12,15 +11,14 @@ import { groupByKind } from "./live.ts";
 import { isMarked } from "./object-metadata.ts";
 import { groupOf } from "./order.ts";
 import { type Planned, scope } from "./plan.ts";
-import { mayWriteUntried, type Probe, probeObject, writeObject, writeUntried } from "./probe.ts";
+import { mustCompare, type Probe, type Probing, probeObject } from "./probe.ts";
 import { formatStalled, settle } from "./settle.ts";
 import { isQuiet } from "./statusless.ts";
 import { textAt, valueAt } from "./unstructured.ts";
+import { mayWriteUntried, writeObject, writeUntried } from "./write.ts";
 
 /** One apply under way: what it works with, and what it has found so far. */
-export type Run = {
-  client: ClusterClient;
-  options: ApplyOptions;
+export type Run = Probing & {
   freshGroups: Set<string>;
   record: AppliedRecord;
   entries: ApplyEntry[];
@@ -48,8 +46,9 @@ export async function applyStage(run: Run, planned: Planned[], isAwaited: boolea
     if (looked.some(isLeaving)) return terminating(looked);
     const unwritten = looked.filter(({ plan, probe }) => probe?.verdict === "apply" && !live.has(plan));
     for (const kind of groupByKind(unwritten)) {
-      await concurrently(kind, concurrency, async ({ plan }) => {
-        const stored = await writeObject(run, plan);
+      await concurrently(kind, concurrency, async ({ plan, probe }) => {
+        const yielding = probe?.verdict === "apply" ? probe.yielding : undefined;
+        const stored = await writeObject(run, plan, yielding);
         live.set(plan, stored);
         learnDefinition(client, stored);
         if (stored.kind === "CustomResourceDefinition") run.freshGroups.add(textAt(stored, "spec", "group"));
@@ -111,7 +110,8 @@ type Looked = {
 /** Adds to the result what became of one object. One that was to be written and was not is left out. */
 function note(run: Run, plan: Planned, probe: Looked["probe"], stored: KubernetesObject | undefined): void {
   if (probe === undefined || probe.verdict === "leaving" || (probe.verdict === "apply" && stored === undefined)) return;
-  const { reference, object, digest, dropped, recorded } = plan;
+  const { reference, object, digest, recorded } = plan;
+  const dropped = plan.isChanged === false ? undefined : plan.dropped;
   const doesExpire = reference.kind === "Job" && valueAt(object, "spec", "ttlSecondsAfterFinished") !== undefined;
   const expires = doesExpire ? { expires: true as const } : {};
   const { verdict } = probe;
@@ -147,14 +147,16 @@ function actionOf(
 
 /** What is remembered of a live object. Of one that was skipped the metadata alone may have been read. */
 function describeLive(
-  { options }: Run,
-  { reference }: Planned,
+  run: Run,
+  plan: Planned,
   live: KubernetesObject,
   verdict: Probe["verdict"],
 ): NonNullable<AppliedObject["live"]> {
+  const { options } = run;
   const { uid = "", resourceVersion = "" } = live.metadata;
   const { fieldManager } = options;
-  const isEnough = verdict !== "skipped" && isQuiet(reference) && isOwnAlone(live, fieldManager);
+  const isLooked = verdict !== "skipped" && !mustCompare(run, plan);
+  const isEnough = isLooked && isQuiet(plan.reference) && isOwnAlone(live, fieldManager);
   const content = isEnough ? contentDigestOf(live, options.digestKey) : undefined;
   const fingerprint = fingerprintOf(live.metadata, fieldManager);
   const { generation } = live.metadata;

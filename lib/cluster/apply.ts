@@ -4,6 +4,7 @@ import { applyStage, type Run } from "./apply-stage.ts";
 import type { ClusterClient } from "./client.ts";
 import { findDrift, isBelieved } from "./drift.ts";
 import type { HealthObservation } from "./health.ts";
+import { compileIgnoreRules, type IgnoreRule } from "./ignore.ts";
 import { compareForApply, stageOf, stages } from "./order.ts";
 import { planObjects } from "./plan.ts";
 
@@ -31,6 +32,13 @@ export type ApplyOptions = {
   customStageKinds?: readonly string[];
   /** Prefixes of further field managers whose fields are taken over (KS-143, `--override-manager`). */
   overrideManagers?: readonly string[];
+  /** Fields that are left to others (KS-150, KS-151). What a rule may be for costs a read more when something changes. */
+  ignore?: readonly IgnoreRule[] | undefined;
+  /**
+   * Rewrites who manages which fields of an object to the version that it is applied in, before it is (KS-152): without that a
+   * version whose new fields have defaults may be refused. Each object that is looked at costs a read before the others.
+   */
+  migrateApiVersion?: boolean;
   /**
    * `changed`: only what is wanted otherwise than the record tells is looked at, and the rest taken for as it was. For a set that
    * is looked at whole when somebody changes its objects, and at intervals. Default `all`.
@@ -48,7 +56,7 @@ export type ApplyEntry = {
   action: ApplyAction;
   /** The object goes by itself when it is done: a Job with `ttlSecondsAfterFinished` (KS-199). */
   expires?: true;
-  /** Fields that were not sent, as the object's kind has none of these names (KS-077); told when the object is looked at. */
+  /** Fields that were not sent, as the object's kind has none of these names (KS-077); told once for what is wanted (SN-07). */
   dropped?: readonly string[];
 };
 
@@ -95,8 +103,9 @@ export async function applyObjects(
   const given = options.record?.fieldManager === fieldManager ? options.record : undefined;
   const isKnown = given !== undefined && isBelieved(given, fieldManager, now);
   const record: AppliedRecord = { lookedAt: isKnown ? given.lookedAt : now, fieldManager, objects: {} };
-  const run: Run = { client, options, freshGroups: new Set(), record, entries: [] };
+  const run: Run = { client, options, freshGroups: new Set(), ignored: [], record, entries: [] };
   try {
+    run.ignored = await compileIgnoreRules(options.ignore ?? []);
     const planned = await planObjects(client, objects, given, options);
     for (const plan of planned) {
       // An older record still tells what may be expected, but not that it needs no look.

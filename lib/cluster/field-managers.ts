@@ -34,6 +34,17 @@ export function takeOverFields(
   ];
 }
 
+/**
+ * What has to be done to a live object so that all its managed fields are told in one version (KS-152), those of subresources
+ * too. Empty where they are.
+ */
+export function migrateFields({ metadata }: KubernetesObject, apiVersion: string): JsonPatchOperation[] {
+  const { managedFields = [] } = metadata;
+  if (managedFields.every((entry) => entry.apiVersion === apiVersion)) return [];
+  const migrated = managedFields.map((entry) => ({ ...entry, apiVersion }));
+  return [{ op: "replace", path: "/metadata/managedFields", value: migrated }];
+}
+
 /** Whether nobody but `fieldManager` has written an object, so that there is nothing to take over, whatever is asked for. */
 export function isOwnAlone(live: KubernetesObject, fieldManager: string): boolean {
   const { managedFields = [] } = live.metadata;

@@ -1,5 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import type { KubernetesObject, ManagedFieldsEntry, ObjectMeta } from "../api/object.ts";
+import type { ApplyOptions } from "./apply.ts";
 import { isRecord, textsAt } from "./unstructured.ts";
 
 /**
@@ -8,9 +9,11 @@ import { isRecord, textsAt } from "./unstructured.ts";
  */
 export function digestOf(
   object: KubernetesObject,
-  options: { digestKey?: string | undefined; overrideManagers?: readonly string[] },
+  options: Pick<ApplyOptions, "digestKey" | "overrideManagers" | "ignore" | "migrateApiVersion">,
 ): string | undefined {
-  return keyedDigest(object, [object, options.overrideManagers ?? []], options.digestKey);
+  const { ignore = [], migrateApiVersion = false } = options;
+  const how = ignore.length > 0 || migrateApiVersion ? [{ ignore, migrateApiVersion }] : [];
+  return keyedDigest(object, [object, options.overrideManagers ?? [], ...how], options.digestKey);
 }
 
 /** What drift is looked for in (KS-141): labels, annotations, and anything outside metadata and status. */

@@ -4,10 +4,11 @@ import type { KubernetesObject } from "../api/object.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApplyOptions } from "./apply.ts";
 import type { ClusterClient } from "./client.ts";
-import { takeOverFields } from "./field-managers.ts";
+import { migrateFields, takeOverFields } from "./field-managers.ts";
 import { comparable, contentDigestOf } from "./fingerprint.ts";
+import { type IgnoreRules, ignoredPaths, withoutPaths, yieldIgnored } from "./ignore.ts";
 import { isFrozen, isMarked } from "./object-metadata.ts";
-import { applyObject, findMetadata, findObject, patchObject } from "./objects.ts";
+import { applyObject, findMetadata, findObject, type JsonPatchOperation, patchObject } from "./objects.ts";
 import { groupOf } from "./order.ts";
 import type { Planned } from "./plan.ts";
 import { makeRoom, mayRecreate } from "./recreate.ts";
@@ -21,8 +22,11 @@ export type Probe =
   | { verdict: "skipped"; live?: KubernetesObject }
   /** Where it `isRecorded`, `live` is what a dry run made of it, and the record tells how it is. */
   | { verdict: "unchanged"; live: KubernetesObject; isRecorded?: true }
-  /** It is written; `from` is the resourceVersion that it has before, where a dry run has not been compared with it. */
-  | { verdict: "apply"; action: "created" | "configured"; from?: string }
+  /**
+   * It is written; `from` is the resourceVersion that it has before, where a dry run has not been compared with it. `yielding` is
+   * what is sent instead of what is wanted, where others have fields of it (KS-151).
+   */
+  | { verdict: "apply"; action: "created" | "configured"; from?: string; yielding?: KubernetesObject }
   /** It is being deleted to be made anew, and is not gone yet. */
   | { verdict: "leaving" };
 
@@ -32,6 +36,8 @@ export type Probing = {
   options: ApplyOptions;
   /** Groups whose definitions were applied a moment ago: the API server may take another one to serve them. */
   freshGroups: ReadonlySet<string>;
+  /** What is left to others (KS-150). */
+  ignored: IgnoreRules;
 };
 
 /** An object was refused; the message is what is to be said of it. */
@@ -42,7 +48,7 @@ export class Refused extends Error {
   }
 }
 
-/** How often a write that met another writer is sent at most. */
+/** How often a dry run that met another writer is sent at most. */
 const attempts = 3;
 /** How long a definition that is established may take to be served, in milliseconds. */
 const servedMilliseconds = 1500;
@@ -61,31 +67,57 @@ export async function probeObject(probing: Probing, plan: Planned): Promise<Prob
     if (present !== undefined) return { verdict: "skipped", live: present };
   }
   const read = () => ignoreForbidden(findObject<KubernetesObject>(client, reference, signal));
+  const before = options.migrateApiVersion === true ? await read() : undefined;
+  if (isFrozen(before, group) && before !== undefined) return { verdict: "skipped", live: before };
+  const migrated = before === undefined ? undefined : await migrate(probing, plan, before);
   const { recorded } = plan;
-  const isReadAnyway = recorded !== undefined && recorded.content === undefined && plan.isChanged !== true;
-  const [first, known] = await Promise.all([tryApply(probing, plan), isReadAnyway ? read() : undefined]);
+  const isCompared = mustCompare(probing, plan);
+  const isReadAnyway =
+    before === undefined &&
+    recorded !== undefined &&
+    (isCompared || (recorded.content === undefined && plan.isChanged !== true));
+  const [first, known] = await Promise.all([
+    tryApply(probing, plan),
+    isReadAnyway ? ignoreErrors(read()) : (migrated ?? before),
+  ]);
   let trial = first;
-  if (!("error" in trial) && isAsRecorded(recorded, trial.object)) {
+  if (!isCompared && !("error" in trial) && isAsRecorded(recorded, trial.object)) {
     const isDrifted = contentDigestOf(trial.object, options.digestKey) !== recorded?.content;
     if (isDrifted) return { verdict: "apply", action: "configured" };
     return { verdict: "unchanged", live: trial.object, isRecorded: true };
   }
-  if (!("error" in trial) && known === undefined && isNextOf(recorded, trial.object) && isOurs(probing, trial.object)) {
+  const isUnread = !isCompared && known === undefined;
+  if (isUnread && !("error" in trial) && isNextOf(recorded, trial.object) && isOurs(probing, trial.object)) {
     return { verdict: "apply", action: "configured", from: trial.object.metadata.resourceVersion ?? "" };
   }
   const exists = "error" in trial || trial.object.metadata.resourceVersion !== undefined;
-  const live = known ?? (exists ? await ignoreErrors(read()) : undefined);
+  // Without the live object nobody knows what of it is others': then nothing is written.
+  const required = isCompared && !("error" in trial) ? told(plan, read) : () => ignoreErrors(read());
+  const live = known ?? (exists ? await required() : undefined);
   // Somebody wrote between the two: they are not of the same object.
   if (live !== undefined && !("error" in trial) && !isSameVersion(live, trial.object))
     trial = await tryApply(probing, plan);
   if (live !== undefined && isFrozen(live, group)) return { verdict: "skipped", live };
   if ("error" in trial) return recreate(probing, plan, live, trial.error);
   if (!exists) return { verdict: "apply", action: "created" };
-  const isTakenOver = live !== undefined && (await takeOver(probing, plan, live));
-  if (isTakenOver || live === undefined || hasDrifted(live, trial.object)) {
-    return { verdict: "apply", action: "configured" };
-  }
-  return { verdict: "unchanged", live };
+  const cleaned = live === undefined ? undefined : await takeOver(probing, plan, live);
+  const current = cleaned ?? live;
+  const paths = ignoredPaths(probing.ignored, trial.object);
+  const isPatched = cleaned !== undefined || migrated !== undefined;
+  if (current !== undefined && !isPatched && !hasDrifted(current, trial.object, paths))
+    return { verdict: "unchanged", live: current };
+  if (current === undefined || paths.length === 0) return { verdict: "apply", action: "configured" };
+  const seen = { live: current, tried: trial.object };
+  return {
+    verdict: "apply",
+    action: "configured",
+    yielding: yieldIgnored(plan.object, seen, paths, options.fieldManager),
+  };
+}
+
+/** Whether an object has to be compared with the live one in full, whatever the record tells. */
+export function mustCompare({ ignored, options }: Probing, { reference }: Planned): boolean {
+  return options.migrateApiVersion === true || ignored.some(({ mayMatch }) => mayMatch(reference));
 }
 
 type Trial = { object: KubernetesObject } | { error: unknown };
@@ -143,25 +175,40 @@ async function recreate(
   return { verdict: "apply", action: "created" };
 }
 
-/** KS-143. Whether anything was taken over, after which the object has to be applied. */
+/** KS-143. The object as it is when something of it was taken over, after which it has to be applied. */
 async function takeOver(
-  { client, options }: Probing,
-  { object, reference }: Planned,
+  probing: Probing,
+  plan: Planned,
   live: KubernetesObject,
-): Promise<boolean> {
-  const { group, fieldManager, overrideManagers = [], signal } = options;
-  if (isMarked(object, `${group}/ssa`, "Merge") || isMarked(live, `${group}/ssa`, "Merge")) return false;
+): Promise<KubernetesObject | undefined> {
+  const { group, fieldManager, overrideManagers = [] } = probing.options;
+  if (isMarked(plan.object, `${group}/ssa`, "Merge") || isMarked(live, `${group}/ssa`, "Merge")) return undefined;
   const operations = takeOverFields(live, fieldManager, overrideManagers);
-  if (operations.length === 0) return false;
+  return patchLive(probing, plan, operations, "metadata.managedFields cleanup failed");
+}
+
+/** KS-152. The object as it is when its managed fields were brought to the wanted version, after which it has to be applied. */
+async function migrate(probing: Probing, plan: Planned, live: KubernetesObject): Promise<KubernetesObject | undefined> {
+  const { apiVersion } = plan.object;
+  const failure = `failed to migrate API version: failed to migrate managed fields API version to ${apiVersion}`;
+  return patchLive(probing, plan, migrateFields(live, apiVersion), failure);
+}
+
+/** Undefined where there is nothing to patch. */
+async function patchLive(
+  { client, options }: Probing,
+  { reference }: Planned,
+  operations: readonly JsonPatchOperation[],
+  failure: string,
+): Promise<KubernetesObject | undefined> {
+  const { fieldManager, signal } = options;
+  if (operations.length === 0) return undefined;
   try {
-    await patchObject(client, reference, { json: operations }, { fieldManager }, signal);
+    return await patchObject(client, reference, { json: operations }, { fieldManager }, signal);
   } catch (error) {
-    throw new Refused(
-      `${formatSubject(reference)} metadata.managedFields cleanup failed: ${error instanceof Error ? error.message : error}`,
-      error,
-    );
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Refused(`${formatSubject(reference)} ${failure}: ${message}`, error);
   }
-  return true;
 }
 
 /**
@@ -192,9 +239,21 @@ function isOurs({ options }: Probing, tried: KubernetesObject): boolean {
   return !isFrozen(tried, group) && takeOverFields(tried, fieldManager, overrideManagers).length === 0;
 }
 
-/** KS-141. */
-function hasDrifted(live: KubernetesObject, wanted: KubernetesObject): boolean {
-  return !isDeepStrictEqual(comparable(live), comparable(wanted));
+/** KS-141, KS-150. */
+function hasDrifted(live: KubernetesObject, wanted: KubernetesObject, ignored: readonly string[]): boolean {
+  return !isDeepStrictEqual(comparable(withoutPaths(live, ignored)), comparable(withoutPaths(wanted, ignored)));
+}
+
+/** A read whose failure is what is said of the object. */
+function told<T>({ reference }: Planned, read: () => Promise<T>): () => Promise<T> {
+  return async () => {
+    try {
+      return await read();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      throw new Refused(`${formatSubject(reference)} query failed: ${message}`, error);
+    }
+  };
 }
 
 /** Who may apply an object but not read it does as if it were not there. */
@@ -213,52 +272,5 @@ async function ignoreErrors<T>(reading: Promise<T | undefined>): Promise<T | und
     return await reading;
   } catch {
     return undefined;
-  }
-}
-
-/**
- * Whether an object may be written without being tried: others change it only by moving its resourceVersion, so that a write on
- * condition that it is as it was recorded does what a look would have led to, or nothing.
- */
-export function mayWriteUntried({ options }: Probing, { object, recorded, isChanged }: Planned): boolean {
-  const { group, force } = options;
-  if (recorded?.content === undefined || isChanged !== true || force === true || isFrozen(object, group)) return false;
-  return !isMarked(object, `${group}/ssa`, "IfNotPresent") && !isMarked(object, `${group}/force`, "enabled");
-}
-
-/**
- * Applies an object if it is still as it was recorded, and returns it as it is then. Undefined where it is not, or was refused:
- * nothing is written then, and a look tells why.
- */
-export async function writeUntried(
-  { client, options }: Probing,
-  { object, recorded }: Planned,
-): Promise<KubernetesObject | undefined> {
-  const { fieldManager, signal } = options;
-  if (recorded === undefined) return undefined;
-  const { uid, resourceVersion } = recorded;
-  const conditional = { ...object, metadata: { ...object.metadata, uid, resourceVersion } };
-  try {
-    return await applyObject(client, conditional, { fieldManager, force: true }, signal);
-  } catch (error) {
-    if (signal?.aborted === true) throw error;
-    return undefined;
-  }
-}
-
-/** Applies an object for good. Throws Refused with Flux's text (KS-149). */
-export async function writeObject(
-  { client, options }: Probing,
-  { object, reference }: Planned,
-): Promise<KubernetesObject> {
-  const { fieldManager, signal } = options;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await applyObject(client, object, { fieldManager, force: true }, signal);
-    } catch (error) {
-      if (attempt < attempts && isWriteConflict(error)) continue;
-      const message = error instanceof Error ? error.message : String(error);
-      throw new Refused(`${formatSubject(reference)} apply failed: ${message}`, error);
-    }
   }
 }

@@ -1,0 +1,61 @@
+import type { KubernetesObject } from "../api/object.ts";
+import { isFrozen, isMarked } from "./object-metadata.ts";
+import { applyObject } from "./objects.ts";
+import type { Planned } from "./plan.ts";
+import { mustCompare, type Probing, Refused } from "./probe.ts";
+import { isWriteConflict } from "./refusal.ts";
+import { formatSubject } from "./subject.ts";
+
+/** How often a write that met another writer is sent at most. */
+const attempts = 3;
+
+/**
+ * Whether an object may be written without being tried: others change it only by moving its resourceVersion, so that a write on
+ * condition that it is as it was recorded does what a look would have led to, or nothing.
+ */
+export function mayWriteUntried(probing: Probing, plan: Planned): boolean {
+  const { group, force } = probing.options;
+  const { object, recorded, isChanged } = plan;
+  if (mustCompare(probing, plan)) return false;
+  if (recorded?.content === undefined || isChanged !== true || force === true || isFrozen(object, group)) return false;
+  return !isMarked(object, `${group}/ssa`, "IfNotPresent") && !isMarked(object, `${group}/force`, "enabled");
+}
+
+/**
+ * Applies an object if it is still as it was recorded, and returns it as it is then. Undefined where it is not, or was refused:
+ * nothing is written then, and a look tells why.
+ */
+export async function writeUntried(
+  { client, options }: Probing,
+  { object, recorded }: Planned,
+): Promise<KubernetesObject | undefined> {
+  const { fieldManager, signal } = options;
+  if (recorded === undefined) return undefined;
+  const { uid, resourceVersion } = recorded;
+  const conditional = { ...object, metadata: { ...object.metadata, uid, resourceVersion } };
+  try {
+    return await applyObject(client, conditional, { fieldManager, force: true }, signal);
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    return undefined;
+  }
+}
+
+/** Applies an object for good, or what is `yielding` in its place. Throws Refused with Flux's text (KS-149). */
+export async function writeObject(
+  { client, options }: Probing,
+  { object: wanted, reference }: Planned,
+  yielding?: KubernetesObject,
+): Promise<KubernetesObject> {
+  const { fieldManager, signal } = options;
+  const object = yielding ?? wanted;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await applyObject(client, object, { fieldManager, force: true }, signal);
+    } catch (error) {
+      if (attempt < attempts && isWriteConflict(error)) continue;
+      const message = error instanceof Error ? error.message : String(error);
+      throw new Refused(`${formatSubject(reference)} apply failed: ${message}`, error);
+    }
+  }
+}
