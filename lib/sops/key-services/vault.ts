@@ -1,0 +1,191 @@
+import type { Exchange, ServiceAnswer } from "../../platform/exchange.ts";
+import { parseYamlDocuments } from "../../text/yaml.ts";
+import type { KeyService, VaultKey } from "../keys.ts";
+import {
+  askedOnce,
+  base64Bytes,
+  bounded,
+  exchangeOf,
+  type Fields,
+  fieldsOf,
+  isFields,
+  type ServiceConnection,
+  textOf,
+  within,
+} from "./service-call.ts";
+
+/** The name of the Secret's entry with a static token (KS-096). */
+export const vaultEntry = "sops.vault-token";
+/** The key of the ConfigMap that `--sops-vault-configmap` names. */
+export const vaultConfigKey = "config.yaml";
+
+/** Logging in with a token of a ServiceAccount (KS-104). */
+export type VaultLogin = {
+  /** `<namespace>/<name>` of the ConfigMap, for messages. */
+  configMap: string;
+  /** The login path of each address: who is not in it is not trusted. Asked when a token is needed. */
+  loginPaths: () => Promise<ReadonlyMap<string, string>>;
+  /** A token of the ServiceAccount to decrypt as, for one audience. */
+  requestToken: (audience: string, signal: AbortSignal) => Promise<string>;
+};
+
+/** The deployment's own token. It goes to no other address than these: a file could have it sent anywhere otherwise. */
+export type OwnVaultToken = { token: string; addresses: readonly string[] };
+
+export type VaultOptions = ServiceConnection & {
+  /** `sops.vault-token` of the decryption Secret. */
+  token?: string | undefined;
+  login?: VaultLogin | undefined;
+  own?: OwnVaultToken | undefined;
+};
+
+/**
+ * Decrypts with the transit engine of OpenBao or Vault (KS-104), as whoever may: the tenant's own token in the decryption Secret,
+ * else a ServiceAccount that logs in, else the deployment's own token.
+ */
+export function vault(options: VaultOptions): KeyService<VaultKey> {
+  const once = askedOnce<string>();
+  return async (key, caller) => {
+    const signal = bounded(caller);
+    const exchange = exchangeOf(options);
+    const path = decryptPath(key);
+    const failed = (why: string) =>
+      new Error(`failed to decrypt sops data key from Vault transit backend '${path}': ${why}`);
+    const url = apiAddress(key.vaultAddress, path);
+    const token = await once(key.vaultAddress, () => tokenFor(key.vaultAddress, options, exchange, signal));
+    const answer = await post(url, { ciphertext: key.enc }, token, exchange, signal);
+    const fields = fieldsOf(answer);
+    if (answer.status !== 200) throw failed(complaintOf(answer, fields));
+    const plaintext = textOf(within(fields, "data"), "plaintext");
+    if (plaintext === undefined) throw failed("no decrypted data");
+    return base64Bytes(plaintext, "base64", "the answer of Vault");
+  };
+}
+
+/** Reads `sops.vault-token`: the token, whatever blanks are around it. Undefined where there is nothing else. */
+export function parseVaultEntry(text: string): string | undefined {
+  const token = text.trim();
+  return token === "" ? undefined : token;
+}
+
+/**
+ * The login path of each address: `instances[]{address,loginPath}` of the ConfigMap's `config.yaml`. Throws with Flux's text.
+ * `configMap` is `<namespace>/<name>`, for messages.
+ */
+export function parseVaultConfig(
+  data: Readonly<Record<string, string>>,
+  configMap: string,
+): ReadonlyMap<string, string> {
+  const text = data[vaultConfigKey];
+  if (text === undefined) throw new Error(`Vault ConfigMap '${configMap}' is missing the '${vaultConfigKey}' key`);
+  const wrong = (why: string) =>
+    new Error(`failed to parse '${vaultConfigKey}' in Vault ConfigMap '${configMap}': ${why}`);
+  let config: unknown;
+  try {
+    config = parseYamlDocuments(text)[0] ?? {};
+  } catch (error) {
+    throw wrong(error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error));
+  }
+  const instances = isFields(config) ? (config.instances ?? []) : undefined;
+  if (!Array.isArray(instances)) throw wrong("instances is not a list");
+  return new Map(
+    instances.map((instance: unknown, index): [string, string] => {
+      if (!isFields(instance)) throw wrong(`instances[${index}] is not an object`);
+      return [textOf(instance, "address") ?? "", textOf(instance, "loginPath") ?? ""];
+    }),
+  );
+}
+
+async function tokenFor(
+  address: string,
+  { token, login, own }: VaultOptions,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Promise<string> {
+  if (token !== undefined) return token;
+  if (login !== undefined) return logIn(address, login, exchange, signal);
+  if (own?.addresses.includes(address) === true) return own.token;
+  throw new Error(
+    own === undefined
+      ? `there is no token for Vault: the decryption Secret has no '${vaultEntry}', and --sops-vault-configmap is not set`
+      : `Sluice's own Vault token is not for '${address.slice(0, 300)}'`,
+  );
+}
+
+async function logIn(address: string, login: VaultLogin, exchange: Exchange, signal: AbortSignal): Promise<string> {
+  const path = (await login.loginPaths()).get(address) ?? "";
+  if (path === "")
+    throw new Error(
+      `no Vault login path configured for address '${address.slice(0, 300)}' in ConfigMap '${login.configMap}'`,
+    );
+  const jwt = await login.requestToken(address, signal).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`failed to issue Kubernetes token for Vault authentication: ${why}`, { cause: error });
+  });
+  const role = roleOf(jwt);
+  const answer = await post(apiAddress(address, path.replace(/^\/+/, "")), { role, jwt }, undefined, exchange, signal);
+  const fields = fieldsOf(answer);
+  if (answer.status !== 200)
+    throw new Error(
+      `failed to authenticate with Vault '${address}' at login path '${path}' as role '${role}': ${complaintOf(answer, fields)}`,
+    );
+  const token = textOf(within(fields, "auth"), "client_token");
+  if (token === undefined)
+    throw new Error(`Vault '${address}' returned no token for login at '${path}' as role '${role}'`);
+  return token;
+}
+
+/** `<namespace>_<name>` of the ServiceAccount that a token is of, by the token's own word. Throws. */
+function roleOf(jwt: string): string {
+  const wrong = (why: string) => new Error(`failed to derive Vault role for authentication: ${why}`);
+  const [, payload, signature] = jwt.split(".");
+  if (payload === undefined || signature === undefined) throw wrong("not a JWT");
+  const body = Buffer.from(payload, "base64url").toString("utf8");
+  const subject = textOf(fieldsOf({ status: 200, headers: {}, body }), "sub") ?? "";
+  const [, namespace, name] = /^system:serviceaccount:([^:]+):(.+)$/.exec(subject) ?? [];
+  if (namespace === undefined || name === undefined) throw wrong(`unexpected token subject '${subject.slice(0, 300)}'`);
+  return `${namespace}_${name}`;
+}
+
+/** Path of the transit engine's decryption, each part of it from the file. Throws where a part leads elsewhere. */
+function decryptPath({ enginePath, keyName }: VaultKey): string {
+  const parts = [...enginePath.split("/").filter((part) => part !== ""), "decrypt", keyName];
+  if (keyName === "" || keyName.includes("/") || parts.some((part) => part === "." || part === ".."))
+    throw new Error(`'${enginePath.slice(0, 200)}' and '${keyName.slice(0, 200)}' are no path of a Vault transit key`);
+  return parts.join("/");
+}
+
+/** Where the API of a Vault server has a path. The address may have a path of its own, before `/v1`. Throws. */
+function apiAddress(address: string, path: string): URL {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (
+    url === undefined ||
+    (url.protocol !== "https:" && url.protocol !== "http:") ||
+    `${url.username}${url.password}${url.search}${url.hash}` !== ""
+  )
+    throw new Error(`'${address.slice(0, 300)}' is no address of a Vault server`);
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/v1/${path.split("/").map(encodeURIComponent).join("/")}`;
+  return url;
+}
+
+async function post(
+  url: URL,
+  body: Readonly<Record<string, string>>,
+  token: string | undefined,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Promise<ServiceAnswer> {
+  const headers = {
+    "content-type": "application/json",
+    // What Vault's own clients send, for agents that ask for it against forged requests.
+    "x-vault-request": "true",
+    ...(token === undefined ? {} : { "x-vault-token": token }),
+  };
+  return exchange({ method: "POST", url, headers, body: JSON.stringify(body) }, signal);
+}
+
+/** `403: permission denied`. */
+function complaintOf({ status }: ServiceAnswer, fields: Fields): string {
+  const errors = Array.isArray(fields.errors) ? fields.errors.filter((error) => typeof error === "string") : [];
+  return errors.length === 0 ? `status ${status}` : `${status}: ${errors.join(", ").slice(0, 500)}`;
+}
