@@ -104,6 +104,7 @@ export function createEngine(options: {
       artifacts: platform.artifacts,
       records: platform.records,
       secrets: platform.secrets,
+      awsCredentials: platform.awsCredentials,
       clock: platform.clock,
       log,
       signal: delivery.signal,

@@ -1,6 +1,6 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
 import type { ClusterClient } from "../cluster/client.ts";
-import type { ArtifactStore, Clock, Logger, RecordStore, SecretReader } from "../platform/ports.ts";
+import type { ArtifactStore, AwsCredentials, Clock, Logger, RecordStore, SecretReader } from "../platform/ports.ts";
 import type { Settings } from "./settings.ts";
 import type { Cause, Continuation } from "./work-item.ts";
 
@@ -12,6 +12,8 @@ export type Context = {
   artifacts: ArtifactStore;
   records: RecordStore;
   secrets: SecretReader;
+  /** The deployment's own credentials in AWS (SN-19); absent where it has none. */
+  awsCredentials?: (() => Promise<AwsCredentials>) | undefined;
   clock: Clock;
   log: Logger;
   /** Ends before the function does. */

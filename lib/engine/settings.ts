@@ -17,6 +17,14 @@ export type Settings = {
   noCrossNamespaceRefs: boolean;
   noRemoteBases: boolean;
   defaultServiceAccount: string;
+  /** ServiceAccount of a remote cluster's ConfigMap that names none (KS-213). */
+  defaultKubeconfigServiceAccount: string;
+  /** KS-212: what kubeconfigs of tenants may ask for. */
+  insecureKubeconfigExec: boolean;
+  insecureKubeconfigTls: boolean;
+  /** KS-217: how many tokens of clouds are kept, and for how long at most. */
+  tokenCacheMaxSize: number;
+  tokenCacheMaxSeconds: number;
   /** ServiceAccount whose cloud identity decrypts where a Kustomization names none (KS-101); empty for none. */
   defaultDecryptionServiceAccount: string;
   /** Secret in the runtime namespace with age keys for Kustomizations that name no keys of their own (KS-099); empty for none. */
@@ -70,6 +78,11 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
     noCrossNamespaceRefs: read("no-cross-namespace-refs", false, parseBoolean),
     noRemoteBases: read("no-remote-bases", false, parseBoolean),
     defaultServiceAccount: text("default-service-account"),
+    defaultKubeconfigServiceAccount: text("default-kubeconfig-service-account"),
+    insecureKubeconfigExec: read("insecure-kubeconfig-exec", false, parseBoolean),
+    insecureKubeconfigTls: read("insecure-kubeconfig-tls", false, parseBoolean),
+    tokenCacheMaxSize: read("token-cache-max-size", 100, parseCount),
+    tokenCacheMaxSeconds: Math.min(seconds("token-cache-max-duration", 3600), 3600),
     defaultDecryptionServiceAccount: text("default-decryption-service-account"),
     sopsAgeSecret: text("sops-age-secret"),
     sopsVaultConfigmap: text("sops-vault-configmap"),

@@ -1,7 +1,7 @@
 import { S3Client } from "@aws-sdk/client-s3";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { SQSClient } from "@aws-sdk/client-sqs";
-import type { Clock, Platform } from "../ports.ts";
+import type { AwsCredentials, Clock, Platform } from "../ports.ts";
 import { createArtifactStore } from "./artifact-store.ts";
 import { clientOptions } from "./client-options.ts";
 import { createClusterRegistry, parseClusters } from "./clusters.ts";
@@ -26,7 +26,24 @@ export function createAwsPlatform(env: NodeJS.ProcessEnv, clock: Clock = { now: 
     secrets: { read: (name) => secrets.read(`${env.SLUICE_SECRET_PREFIX ?? ""}${name}`) },
     clusters: createClusterRegistry(() => parseClusters(required(env, "SLUICE_CLUSTERS")), secrets, clock),
     clock,
+    awsCredentials: ownCredentials,
     log: createLogger(),
     endpoint: env.SLUICE_ENDPOINT ?? "",
   };
 }
+
+/** Those of the function's role. What finds them is loaded by those who ask: most functions never do. */
+async function ownCredentials(): Promise<AwsCredentials> {
+  roleCredentials ??= import("@aws-sdk/credential-provider-node").then(({ defaultProvider }) => defaultProvider());
+  const { accessKeyId, secretAccessKey, sessionToken, expiration } = await (await roleCredentials)();
+  return {
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken === undefined ? {} : { sessionToken }),
+    ...(expiration === undefined ? {} : { expiresAt: expiration }),
+  };
+}
+
+let roleCredentials:
+  | Promise<() => Promise<{ accessKeyId: string; secretAccessKey: string; sessionToken?: string; expiration?: Date }>>
+  | undefined;
