@@ -8,7 +8,7 @@ import { finalizer, kinds, requestedAtAnnotation } from "./kinds.ts";
 import { isReady, mergedStatus } from "./own-status.ts";
 import { createProgress } from "./progress.ts";
 import type { Context, KindReconciler, Outcome } from "./reconciler.ts";
-import { createSettingsReader, type Settings } from "./settings.ts";
+import { type Settings, settingsReader } from "./settings.ts";
 import { writeFinalizers, writeStatus } from "./status.ts";
 import type { Continuation, Kind, WorkItem } from "./work-item.ts";
 
@@ -42,12 +42,7 @@ export function createEngine(options: {
 }): Engine {
   const { platform, connect, reconcilers } = options;
   const followUps = createFollowUps(platform);
-  const readSettings = createSettingsReader({
-    clock: platform.clock,
-    log: platform.log,
-    runtimeNamespace: options.runtimeNamespace ?? "flux-system",
-    freshSeconds: 5,
-  });
+  const readSettings = settingsReader(platform, options.runtimeNamespace ?? "flux-system");
 
   async function process(item: WorkItem, delivery: Delivery): Promise<void> {
     const reconciler = reconcilers[item.kind];

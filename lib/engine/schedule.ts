@@ -6,7 +6,7 @@ import type { ClusterConnections } from "./clusters.ts";
 import { dueWithin, type Scheduled } from "./due.ts";
 import type { FreshObject } from "./fresh.ts";
 import { kinds, pathOf, requestedAtAnnotation } from "./kinds.ts";
-import { createSettingsReader, type Settings } from "./settings.ts";
+import { type Settings, settingsReader } from "./settings.ts";
 import { enqueue, formatWorkItem, type Kind, queueOf, type WorkItem } from "./work-item.ts";
 
 /** The namespaces and objects that a component handles in a cluster, or nothing where it is somebody else's. */
@@ -23,8 +23,8 @@ export async function runSchedule(
   runtimeNamespace = "flux-system",
 ): Promise<void> {
   const start = Math.floor(time.getTime() / 60_000) * 60_000;
-  const { clock, log } = platform;
-  const readSettings = createSettingsReader({ clock, log, runtimeNamespace, freshSeconds: 5 });
+  const { log } = platform;
+  const readSettings = settingsReader(platform, runtimeNamespace);
   const clusterIds = await platform.clusters.list();
   await Promise.all(
     clusterIds.map(async (clusterId) => {

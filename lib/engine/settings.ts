@@ -126,6 +126,24 @@ export function createSettingsReader(options: {
   };
 }
 
+/** How long flags are remembered, in seconds: a change of a placeholder takes effect within that time. */
+const freshSeconds = 5;
+
+type Place = { clock: Clock; log: Logger };
+
+const readers = new WeakMap<Place, Map<string, ReturnType<typeof createSettingsReader>>>();
+
+/** The reader of a platform: all who work on it in one process share what it remembers. */
+export function settingsReader(platform: Place, runtimeNamespace: string): ReturnType<typeof createSettingsReader> {
+  const ofPlatform = readers.get(platform) ?? new Map();
+  readers.set(platform, ofPlatform);
+  const { clock, log } = platform;
+  const reader =
+    ofPlatform.get(runtimeNamespace) ?? createSettingsReader({ clock, log, runtimeNamespace, freshSeconds });
+  ofPlatform.set(runtimeNamespace, reader);
+  return reader;
+}
+
 async function readComponents(
   client: ClusterClient,
   namespace: string,

@@ -5,7 +5,7 @@ import type { ClusterClient } from "../cluster/client.ts";
 import { NoKindMatch } from "../cluster/discovery.ts";
 import { findMetadata, listObjects } from "../cluster/objects.ts";
 import type { ClusterConnections } from "../engine/clusters.ts";
-import { createSettingsReader } from "../engine/settings.ts";
+import { settingsReader } from "../engine/settings.ts";
 import type { Platform } from "../platform/ports.ts";
 import { warnOf } from "./alert-events.ts";
 import { matchAlert } from "./alert-match.ts";
@@ -110,16 +110,4 @@ async function labelsOf(
   const found = await findMetadata(cluster, { apiVersion, kind, namespace, name });
   if (found === undefined) throw new Error("the object is gone");
   return found.metadata.labels ?? {};
-}
-
-const readers = new WeakMap<Platform, ReturnType<typeof createSettingsReader>>();
-
-/** One reader a platform: messages of one process share what it remembers for some seconds. */
-function settingsReader(platform: Platform, runtimeNamespace: string): ReturnType<typeof createSettingsReader> {
-  const reading = readers.get(platform);
-  if (reading !== undefined) return reading;
-  const { clock, log } = platform;
-  const reader = createSettingsReader({ clock, log, runtimeNamespace, freshSeconds: 5 });
-  readers.set(platform, reader);
-  return reader;
 }

@@ -1,7 +1,7 @@
 import { findCondition } from "../api/condition.ts";
 import type { Receiver } from "../api/receiver.ts";
 import type { ClusterConnections } from "../engine/clusters.ts";
-import { createSettingsReader, type Settings } from "../engine/settings.ts";
+import { type Settings, settingsReader } from "../engine/settings.ts";
 import { enqueue } from "../engine/work-item.ts";
 import type { Platform } from "../platform/ports.ts";
 import { heldRequests, holdRequest } from "./held-requests.ts";
@@ -37,7 +37,7 @@ export function createHookReceiver(
 ): HookReceiver {
   const { artifacts, clusters, clock, log, records } = platform;
   const lookUp = createReceiverLookup(() => clock.now().getTime());
-  const readSettings = createSettingsReader({ clock, log, runtimeNamespace, freshSeconds: 5 });
+  const readSettings = settingsReader(platform, runtimeNamespace);
 
   /** One cluster's answer to a request; undefined where it does not answer in time. */
   async function ask(clusterId: string, request: HookRequest): Promise<HookStatus | undefined> {

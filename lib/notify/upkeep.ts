@@ -1,5 +1,5 @@
 import type { ClusterConnections } from "../engine/clusters.ts";
-import { createSettingsReader } from "../engine/settings.ts";
+import { settingsReader } from "../engine/settings.ts";
 import type { Platform } from "../platform/ports.ts";
 import { removeLeftoverFinalizers } from "./leftover-finalizers.ts";
 import { createHookReceiver } from "./receive.ts";
@@ -14,7 +14,7 @@ export async function runUpkeep(
   runtimeNamespace = "flux-system",
 ): Promise<void> {
   const { clock, clusters, log } = platform;
-  const readSettings = createSettingsReader({ clock, log, runtimeNamespace, freshSeconds: 5 });
+  const readSettings = settingsReader(platform, runtimeNamespace);
   const tend = async (clusterId: string) => {
     try {
       const cluster = await connect(clusterId);
