@@ -33,8 +33,7 @@ export function objectsOf(documents: readonly RenderedDocument[]): KubernetesObj
   return documents.flatMap(({ object }) => takeApart(object));
 }
 
-/** Makes an object of a parsed document. Throws BuildFailed where it is no Kubernetes object (KS-074). */
-export function requireObject(value: unknown): KubernetesObject {
+function requireObject(value: unknown): KubernetesObject {
   if (!isObject(value)) throw notAnObject(value);
   return value;
 }
@@ -44,7 +43,8 @@ function takeApart(document: KubernetesObject): KubernetesObject[] {
   return isKustomization(document) ? [] : [document];
 }
 
-function isObject(value: unknown): value is KubernetesObject {
+/** Whether a parsed document has what every Kubernetes object has: an API version, a kind and a name. */
+export function isObject(value: unknown): value is KubernetesObject {
   if (!isMapping(value)) return false;
   const { apiVersion, kind, metadata } = value;
   return isName(apiVersion) && isName(kind) && isMapping(metadata) && isName(metadata.name);

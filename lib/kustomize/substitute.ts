@@ -1,9 +1,9 @@
 import { type Budget, substituteVariables } from "../text/envsubst.ts";
 import { formatGoYaml } from "../text/go-yaml.ts";
-import { aliasedSize, parseYamlDocuments } from "../text/yaml.ts";
+import { aliasedSize, parseYamlDocuments, yamlProblem } from "../text/yaml.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { nameInBuild } from "./name-in-build.ts";
-import { type RenderedDocument, requireObject } from "./rendered-objects.ts";
+import { isObject, type RenderedDocument } from "./rendered-objects.ts";
 import { isMapping } from "./shape.ts";
 
 /** How variables are put into rendered objects (`spec.postBuild`). */
@@ -48,7 +48,10 @@ export function substituteDocument(
     throw fail(`envsubst error: variable substitution failed: ${messageOf(error)}`, error);
   }
   if (text === document.text) return document;
-  return { object: requireObject(readAgain(text, fail)), text };
+  const object = readAgain(text, fail);
+  if (isObject(object)) return { object, text };
+  // Flux leaves such an object out, and so prunes it.
+  throw fail("apiVersion, kind or name is no longer a text");
 }
 
 /** Bytes that the aliases which a variable brings may make: more than the largest object that a cluster stores. */
@@ -72,7 +75,7 @@ function readFirst(text: string, fail: (reason: string, cause?: unknown) => Buil
   try {
     return parseYamlDocuments(text)[0] ?? null;
   } catch (error) {
-    throw fail(`envsubst error: YAMLToJSON: ${messageOf(error)}`, error);
+    throw fail(`envsubst error: YAMLToJSON: yaml: ${yamlProblem(error)}`);
   }
 }
 

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these texts are what is tested
 import { describe, expect, it } from "vitest";
 import { substituteVariables } from "./envsubst.ts";
 

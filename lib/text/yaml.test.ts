@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { aliasedSize, formatYaml, formatYamlDocuments, parseYamlDocuments } from "./yaml.ts";
+import { aliasedSize, formatYaml, formatYamlDocuments, parseYamlDocuments, yamlProblem } from "./yaml.ts";
 
 const scalar = (text: string) => (parseYamlDocuments(`v: ${text}`)[0] as { v: unknown }).v;
 
@@ -26,8 +26,35 @@ describe("Kubernetes YAML", () => {
     ["1.2.3", "1.2.3"],
     ["09", 9],
     ['"8080"', "8080"],
+    ["!!str 123", "123"],
+    ["1e400", "1e400"],
+    ["+0x1F", 31],
+    ["0o8", "0o8"],
+    ["18446744073709551615", 18446744073709551615n],
+    ["18446744073709551616", 2 ** 64],
     ["9007199254740993", 9007199254740993n],
   ])("KS-118: %s is read as go-yaml reads it", (text, value) => expect(scalar(text)).toEqual(value));
+
+  it("KS-118: a plain key is read as a scalar, and becomes a text", () => {
+    expect(parseYamlDocuments("n: 1\non: 2\n0x10: 3\n1.5: 4\n")).toEqual([{ false: 1, true: 2, 16: 3, "1.5": 4 }]);
+  });
+
+  it.each([
+    ["a: s3cret: b", /^line 1: bad indentation/],
+    ["a: 1\nb: *s3cret\n", /^line 2: unidentified alias$/],
+    ["a: !s3cret b", /^line 1: unknown scalar tag$/],
+    ['a: "s3cret', /^line \d: unexpected end of the stream within a double quoted scalar$/],
+    ["a: &s3cret\n%s3cret\n", /^line/],
+  ])("says what is wrong with %j without showing it", (text, problem) => {
+    let said = "";
+    try {
+      parseYamlDocuments(text);
+    } catch (error) {
+      said = yamlProblem(error);
+    }
+    expect(said).toMatch(problem);
+    expect(said).not.toContain("s3cret");
+  });
 
   it("takes the last of equal keys and resolves merges", () => {
     expect(parseYamlDocuments("a: 1\na: 2\n")).toEqual([{ a: 2 }]);

@@ -7,6 +7,7 @@ import {
   NOT_RESOLVED,
   nullYaml11Tag,
   Schema,
+  YAMLException,
 } from "js-yaml";
 
 const truths = new Set(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"]);
@@ -41,7 +42,10 @@ const float = defineScalarTag("tag:yaml.org,2002:float", {
   implicit: true,
   resolve: (source) => {
     const plain = /^[-+0-9]/.test(source) ? source.replaceAll("_", "") : source;
-    if (/^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$/.test(plain)) return Number(plain);
+    if (/^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$/.test(plain)) {
+      // Go takes what no float can hold for text.
+      return Number.isFinite(Number(plain)) ? Number(plain) : NOT_RESOLVED;
+    }
     if (/^\+?\.(inf|Inf|INF)$/.test(source)) return Number.POSITIVE_INFINITY;
     if (/^-\.(inf|Inf|INF)$/.test(source)) return Number.NEGATIVE_INFINITY;
     return /^\.(nan|NaN|NAN)$/.test(source) ? Number.NaN : NOT_RESOLVED;
@@ -64,6 +68,16 @@ export function parseYamlDocuments(text: string): unknown[] {
     throw new Error(`YAML of ${text.length} characters is larger than the limit of ${sizeLimit}`);
   if (text.trim() === "") return [];
   return loadAll(text, { schema: kubernetes, json: true, maxDepth: 256, maxAliases: 1000, maxTotalMergeKeys: 10_000 });
+}
+
+/**
+ * What is wrong with a text that `parseYamlDocuments` has refused, and in which line, without anything of the text itself: it may
+ * hold secrets.
+ */
+export function yamlProblem(error: unknown): string {
+  if (!(error instanceof YAMLException)) return error instanceof RangeError ? "nests too deep" : "cannot be read";
+  const reason = error.reason.replace(/[\s:]*[!<>"'`(].*$/s, "");
+  return error.mark === undefined ? reason : `line ${error.mark.line + 1}: ${reason}`;
 }
 
 /**
