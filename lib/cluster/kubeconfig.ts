@@ -24,6 +24,8 @@ export type KubeconfigOptions = {
   trusted?: boolean;
   /** A tenant's may turn the check of the server's certificate off (`--insecure-kubeconfig-tls`). */
   insecureTls?: boolean;
+  /** Only the server is asked for: another credential goes with it. */
+  withoutUser?: boolean;
 };
 
 type Fields = { [field: string]: unknown };
@@ -38,7 +40,8 @@ export function parseKubeconfig(text: string, options: KubeconfigOptions): Serve
   const contextName = options.context ?? string(config["current-context"]);
   const context = named(config.contexts, contextName, "context");
   const cluster = named(config.clusters, string(context.cluster), "cluster");
-  const user = string(context.user) === undefined ? {} : named(config.users, string(context.user), "user");
+  const nobody = options.withoutUser === true || string(context.user) === undefined;
+  const user = nobody ? {} : named(config.users, string(context.user), "user");
   const address = string(cluster.server);
   if (address === undefined) throw new Error(`the kubeconfig's cluster '${string(context.cluster)}' has no server`);
   const material = (inline: string, file: string, source: Fields) => {
