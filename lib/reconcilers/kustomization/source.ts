@@ -56,8 +56,8 @@ type SourceContext = Pick<Context, "cluster" | "clusterId" | "settings" | "cause
 
 type SourceObject = KubernetesObject & { status?: { artifact?: Artifact } };
 
-/** Sources as this process has read them last; the oldest goes first. */
-const lastRead = new Map<string, SourceObject>();
+/** Sources as this process has read them last, or reads them now; the oldest goes first. */
+const lastRead = new Map<string, Promise<SourceObject>>();
 const remembered = 100;
 
 /**
@@ -72,10 +72,10 @@ async function sourceAsTold(
   const { cause, clusterId } = context;
   const key = `${clusterId}/${kind}/${namespace}/${name}`;
   if (cause.type === "source" && cause.user === object.metadata.resourceVersion) {
-    const known = lastRead.get(key);
+    const known = await lastRead.get(key)?.catch(() => undefined);
     if (known !== undefined && known.metadata.resourceVersion === cause.state) return known;
   }
-  const source = await readSource(context, kind, namespace, name);
+  const source = readSource(context, kind, namespace, name);
   lastRead.delete(key);
   lastRead.set(key, source);
   for (const oldest of lastRead.keys()) if (lastRead.size > remembered) lastRead.delete(oldest);
