@@ -4,6 +4,7 @@ import type { KubernetesObject } from "../api/object.ts";
 import type { OpenArtifact } from "./artifact.ts";
 import { kustomizeBinary } from "./binary.ts";
 import { BuildFailed } from "./build-failed.ts";
+import { hideDecrypted } from "./decrypted-artifact.ts";
 import { artifactDirectory, type Plan, planBuild } from "./plan.ts";
 import { finishBuild, type PostBuild } from "./post-build.ts";
 import { renderOnce } from "./render-cache.ts";
@@ -37,8 +38,12 @@ export function inputDigest(artifact: OpenArtifact, spec: BuildSpec): string {
  */
 export async function build(artifact: OpenArtifact, spec: BuildSpec, options: BuildOptions = {}): Promise<BuildResult> {
   const plan = planBuild(artifact, spec);
-  if ("failure" in plan) throw new BuildFailed(plan.failure.message, { cause: plan.failure });
-  const render = () => renderPlan(plan, options);
+  if ("failure" in plan) throw new BuildFailed(hideDecrypted(plan.failure.message, artifact));
+  const render = async () => {
+    const result = await renderPlan(plan, options);
+    if ("error" in result) throw new BuildFailed(hideDecrypted(explain(result.error, plan), artifact));
+    return result.output;
+  };
   const yaml = options.cache === false ? await render() : await renderOnce(plan.digest, render);
   const { postBuild } = options;
   if (postBuild?.decryptObject !== undefined || postBuild?.substitution !== undefined)
@@ -47,10 +52,10 @@ export async function build(artifact: OpenArtifact, spec: BuildSpec, options: Bu
   return { objects: readObjects(yaml), digest };
 }
 
-async function renderPlan(plan: Exclude<Plan, { failure: BuildFailed }>, options: BuildOptions): Promise<string> {
+async function renderPlan(plan: Exclude<Plan, { failure: BuildFailed }>, options: BuildOptions): Promise<RunResult> {
   const binary = await kustomizeBinary();
   const { reach, around } = plan;
-  const result = await inWorkspace(contentOf(plan), options.directory, async (workspace) => {
+  return inWorkspace(contentOf(plan), options.directory, async (workspace) => {
     const root = join(workspace, artifactDirectory);
     const run = (cwd: string, directory: string, unrestricted: boolean) =>
       runKustomize(binary, cwd, directory, { unrestricted, signal: options.signal });
@@ -60,8 +65,6 @@ async function renderPlan(plan: Exclude<Plan, { failure: BuildFailed }>, options
     if (!("error" in first) || (reach.unrestricted && around === undefined)) return first;
     return withTextOfFlux(first, await run(root, plan.directory, true));
   });
-  if ("error" in result) throw new BuildFailed(explain(result.error, plan));
-  return result.output;
 }
 
 function contentOf({ reach, around }: Exclude<Plan, { failure: BuildFailed }>): Content {

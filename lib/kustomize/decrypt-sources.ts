@@ -3,6 +3,7 @@ import type { ArtifactFile, OpenArtifact } from "./artifact.ts";
 import { selectPath } from "./artifact.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { completeKustomization } from "./complete.ts";
+import { withDecrypted } from "./decrypted-artifact.ts";
 import { kustomizationFileNames, readKustomization, structsOf, textOf, textsOf } from "./kustomization-file.ts";
 import type { Struct } from "./shape.ts";
 import type { BuildSpec } from "./spec.ts";
@@ -56,8 +57,7 @@ export async function decryptSources(
   };
   refuseSecondFile(artifact, directory);
   await visit(walk, directory, kustomization);
-  if (walk.decrypted.size === 0) return artifact;
-  return { files: new Map([...artifact.files, ...walk.decrypted]), directories: artifact.directories };
+  return withDecrypted(artifact, walk.decrypted);
 }
 
 /** The format that a name stands for (KS-093, KS-094). */
