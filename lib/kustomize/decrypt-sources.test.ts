@@ -139,15 +139,19 @@ describe("decryption of sources", () => {
     ["a.yaml.bak", "binary"],
   ])("KS-093, KS-094: %s is %s", (name, format) => expect(formatOfName(name)).toBe(format));
 
-  it("KS-105: an error of the build shows nothing of what was decrypted", async () => {
+  it.each([
+    ["a scalar", "data: top-s3cret\n"],
+    ["a list", "data: [top-s3cret, x]\n"],
+  ])("KS-105: an error of the build shows nothing of what was decrypted: %s", async (_what, patch) => {
     const artifact = artifactOf({
       "kustomization.yaml": { resources: ["cm.yaml"], patches: [{ path: "patch.yaml" }] },
-      "cm.yaml": configMap("x"),
-      "patch.yaml": "!data:\n  password: top-s3cret\n  other: [\n",
+      "cm.yaml": configMap("x", { a: "b" }),
+      "patch.yaml": `!apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n${patch}`,
     });
     const clear = await decryptSources(artifact, {}, recorder());
     const failed = await build(clear, {}, { cache: false }).catch((error: unknown) => String(error));
-    expect(failed).toContain("kustomize build failed");
+    expect(failed).toContain("kustomize build failed: wrong node kind");
     expect(failed).not.toContain("s3cret");
+    expect(failed).toContain("***");
   });
 });

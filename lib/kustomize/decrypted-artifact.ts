@@ -35,11 +35,11 @@ export function hideDecrypted(message: string, artifact: OpenArtifact): string {
     .reduce((text, piece) => text.replaceAll(piece, "***"), message);
 }
 
-/** Lines, and what of a line is a value: after a colon, an equals sign or a dash, without its quotes. */
+/** Lines, what of a line is a value (after a colon, an equals sign or a dash), and the words of the value. */
 function piecesOf(text: string): string[] {
   const pieces = text.split(/\r?\n/).flatMap((line) => {
     const value = line.replace(/^\s*(?:- +)?(?:[^:=\s]+ *(?:: +|=))?/, "");
-    return [line.trim(), value.trim(), value.trim().replace(/^["']|["',]+$/g, "")];
+    return [line.trim(), value.trim(), ...value.split(/[\s,[\]{}"']+/)];
   });
   return pieces.filter((piece) => piece.length >= shortest);
 }
