@@ -146,9 +146,11 @@ describe("decryption of sources", () => {
     const artifact = artifactOf({
       "kustomization.yaml": { resources: ["cm.yaml"], patches: [{ path: "patch.yaml" }] },
       "cm.yaml": configMap("x", { a: "b" }),
-      "patch.yaml": `!apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n${patch}`,
+      "patch.yaml": "!cipher",
     });
-    const clear = await decryptSources(artifact, {}, recorder());
+    const text = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n${patch}`;
+    const decryptFile = async () => Buffer.from(text);
+    const clear = await decryptSources(artifact, {}, { ...recorder(), decryptFile });
     const failed = await build(clear, {}, { cache: false }).catch((error: unknown) => String(error));
     expect(failed).toContain("kustomize build failed: wrong node kind");
     expect(failed).not.toContain("s3cret");
