@@ -24,6 +24,7 @@ import {
 } from "./kustomization/pass.ts";
 import { findSource } from "./kustomization/source.ts";
 import { parseWaitingStage, StageWait, waitForStage } from "./kustomization/stage-wait.ts";
+import { openTarget } from "./kustomization/target.ts";
 import { refuseUnsupported } from "./kustomization/unsupported.ts";
 
 /**
@@ -43,6 +44,7 @@ export const reconcileKustomization: Reconciler<Kustomization, KustomizationStat
     if (check !== undefined) {
       const isCurrent = object.status?.lastAttemptedRevision === check.revision && isCheckingHealth(pass);
       if (!isCurrent) return untouched(object);
+      await openTarget(pass);
       pass.conditions.remove("Stalled");
       return (await checkHealth(pass, check)) ?? succeed(pass, check);
     }
@@ -55,6 +57,7 @@ export const reconcileKustomization: Reconciler<Kustomization, KustomizationStat
     await checkDependencies(object, source, context);
 
     reportProgress(pass, "Fetching manifests");
+    await openTarget(pass);
     const applied = await applyRevision(pass, source);
     const started = startHealthCheck(pass, applied);
     if (started === undefined) return succeed(pass, withoutHealthCheck(pass, applied));

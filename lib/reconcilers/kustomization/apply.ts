@@ -35,7 +35,7 @@ export type Applied = {
  * needs time.
  */
 export async function applyRevision(pass: Pass, source: Source): Promise<Applied> {
-  const record = await readRecord(pass.context, pass.object);
+  const record = await readRecord(pass.context, pass.object, pass.remote ?? {});
   let opened: Promise<OpenArtifact> | undefined;
   const artifact = () => {
     opened ??= open(pass, source);
@@ -103,8 +103,9 @@ async function nothingToDo(
  * What of the cluster a pass looks at. A new revision is not news of the cluster: who changes a managed object makes a pass of its
  * own (SN-14), and the interval's looks at all. A delivery or a pass that may have ended halfway left things that nobody tells of.
  */
-function lookOf({ context }: Pass, record: KustomizationRecord | undefined): "all" | "changed" {
-  const isNews = context.cause.type === "source" && !context.redelivered;
+function lookOf({ context, remote }: Pass, record: KustomizationRecord | undefined): "all" | "changed" {
+  // No remote cluster tells of changes by hand.
+  const isNews = context.cause.type === "source" && !context.redelivered && remote === undefined;
   return isNews && record !== undefined && record.begun === undefined ? "changed" : "all";
 }
 
@@ -127,6 +128,7 @@ async function applyBuild(
     uid: object.metadata.uid ?? "",
     generation: object.metadata.generation ?? 0,
     artifact: source.artifact.digest,
+    ...(pass.remote === undefined ? {} : { server: pass.remote.server }),
     input: inputDigest(artifact, object.spec),
     references: references.versions,
     rendered: digest,
@@ -237,6 +239,8 @@ function announceChanges(pass: Pass, entries: readonly ApplyEntry[]): void {
   const changes = entries.filter(isChange);
   if (changes.length === 0) return;
   publish(pass, { type: "Normal", reason: "Progressing", message: changes.map(formatChange).join("\n") });
+  // An object of a remote cluster is nobody's business here, whatever its kind.
+  if (pass.remote !== undefined) return;
   const state = `${pass.object.metadata.uid}/${pass.startedAt}`;
   for (const { reference } of changes)
     if (kindNamed(reference.kind) !== undefined) pass.wake.push({ reference, state });

@@ -75,7 +75,7 @@ async function healthTargets(pass: Pass): Promise<{ references: ObjectReference[
   const expiring = new Set<string>();
   let references = (object.spec.healthChecks ?? []).map(asReference);
   if (object.spec.wait === true) {
-    const known = (await readRecord(context, object))?.applied.objects ?? {};
+    const known = (await readRecord(context, object, pass.remote ?? {}))?.applied.objects ?? {};
     references = referencesOf(status.inventory?.entries ?? []).filter(
       (reference) => known[formatInventoryId(reference)]?.skipped !== true,
     );

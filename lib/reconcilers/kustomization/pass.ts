@@ -4,6 +4,8 @@ import type { ClusterClient } from "../../cluster/client.ts";
 import type { Context, EventRecord, Outcome } from "../../engine/reconciler.ts";
 import { formatGoDuration, parseGoDuration } from "../../text/go-duration.ts";
 import { type ConditionEditor, editConditions } from "../condition-editor.ts";
+import type { OpenedCluster } from "../remote-cluster.ts";
+import { unopened } from "./target.ts";
 
 /** Prefix of the labels and annotations on managed objects, and of event metadata. */
 export const group = "kustomize.toolkit.fluxcd.io";
@@ -33,6 +35,8 @@ export type Pass = {
   wake: NonNullable<Outcome["wake"]>;
   /** The cluster as the service account that the Kustomization acts as (KS-210), else as Sluice. */
   target: ClusterClient;
+  /** The cluster that `spec.kubeConfig` names, once it is open; absent where the target is the home cluster. */
+  remote: OpenedCluster | undefined;
   impersonates: string | undefined;
   revision: string | undefined;
   originRevision: string | undefined;
@@ -44,6 +48,7 @@ export type Pass = {
 /** Starts a pass from the object as it is. */
 export function beginPass(object: Kustomization, context: Context): Pass {
   const account = object.spec.serviceAccountName ?? context.settings.defaultServiceAccount;
+  const isRemote = object.spec.kubeConfig !== undefined;
   const impersonates = account === "" ? undefined : `system:serviceaccount:${object.metadata.namespace}:${account}`;
   return {
     object,
@@ -52,7 +57,8 @@ export function beginPass(object: Kustomization, context: Context): Pass {
     status: { ...object.status },
     events: [],
     wake: [],
-    target: impersonates === undefined ? context.cluster : context.cluster.as(impersonates),
+    target: isRemote ? unopened : impersonates === undefined ? context.cluster : context.cluster.as(impersonates),
+    remote: undefined,
     impersonates,
     revision: undefined,
     originRevision: undefined,

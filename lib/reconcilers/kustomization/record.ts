@@ -14,6 +14,8 @@ export type KustomizationRecord = {
   /** Generation of the Kustomization, and digest of the artifact, that the last complete pass saw. */
   generation: number;
   artifact: string;
+  /** Address of the remote cluster that it speaks of; absent for the home cluster. */
+  server?: string;
   /** Digest of all that the build depends on, and of the rendered YAML (KS-226). */
   input: string;
   rendered: string;
@@ -36,10 +38,18 @@ function recordKey(context: Context, object: Kustomization): string {
   return `applied/${context.clusterId}/Kustomization/${object.metadata.namespace}/${object.metadata.name}`;
 }
 
-/** What is remembered of this very object, or undefined. A record that another version wrote counts as none. */
-export async function readRecord(context: Context, object: Kustomization): Promise<KustomizationRecord | undefined> {
+/**
+ * What is remembered of this very object and its target, or undefined. A record that another version wrote counts as none, and so
+ * does that of another cluster: nothing in it is true of this one.
+ */
+export async function readRecord(
+  context: Context,
+  object: Kustomization,
+  target: { server?: string } | "any",
+): Promise<KustomizationRecord | undefined> {
   const value = (await context.records.get(recordKey(context, object)))?.value;
-  return isRecord(value) && value.uid === object.metadata.uid ? value : undefined;
+  if (!isRecord(value) || value.uid !== object.metadata.uid) return undefined;
+  return target === "any" || value.server === target.server ? value : undefined;
 }
 
 /** Remembers. One invocation at a time works on an object (design, decision 3), so the last writer is right. */

@@ -6,9 +6,8 @@ import { Halt } from "./halt.ts";
  * than the user asked for, or to another cluster.
  */
 export function refuseUnsupported(object: Kustomization): void {
-  const { kubeConfig, decryption, healthCheckExprs, ignore, dependsOn } = object.spec;
+  const { decryption, healthCheckExprs, ignore, dependsOn } = object.spec;
   const fields = [
-    kubeConfig !== undefined && "spec.kubeConfig",
     decryption !== undefined && "spec.decryption",
     (healthCheckExprs?.length ?? 0) > 0 && "spec.healthCheckExprs",
     (ignore?.length ?? 0) > 0 && "spec.ignore",
