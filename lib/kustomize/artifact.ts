@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import type { RemoteContent } from "./remote-content.ts";
 import { tarEntries } from "./tar-entries.ts";
 
 const inflate = promisify(gunzip);
@@ -12,6 +13,8 @@ const inflate = promisify(gunzip);
 export type OpenArtifact = {
   readonly files: ReadonlyMap<string, ArtifactFile>;
   readonly directories: ReadonlySet<string>;
+  /** What its kustomizations name beyond it, by `keyOf`, as far as it was fetched (`resolveRemotes`). */
+  readonly remotes?: ReadonlyMap<string, RemoteContent>;
 };
 
 /** A regular file of an artifact. */

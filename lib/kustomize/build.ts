@@ -7,6 +7,7 @@ import { BuildFailed } from "./build-failed.ts";
 import { hideDecrypted } from "./decrypted-artifact.ts";
 import { artifactDirectory, type Plan, planBuild } from "./plan.ts";
 import { finishBuild, type PostBuild } from "./post-build.ts";
+import { tellOrigins, tellRemotes } from "./remote-names.ts";
 import { renderOnce } from "./render-cache.ts";
 import { readObjects } from "./rendered-objects.ts";
 import { type RunResult, runKustomize } from "./run-kustomize.ts";
@@ -41,8 +42,8 @@ export async function build(artifact: OpenArtifact, spec: BuildSpec, options: Bu
   if ("failure" in plan) throw new BuildFailed(hideDecrypted(plan.failure.message, artifact));
   const render = async () => {
     const result = await renderPlan(plan, options);
-    if ("error" in result) throw new BuildFailed(hideDecrypted(explain(result.error, plan), artifact));
-    return result.output;
+    if ("output" in result) return tellOrigins(result.output, plan.reach);
+    throw new BuildFailed(hideDecrypted(explain(tellRemotes(result.error, plan.reach), plan), artifact));
   };
   const yaml = options.cache === false ? await render() : await renderOnce(plan.digest, render);
   const { postBuild } = options;

@@ -9,7 +9,7 @@ const decryptedFiles = new WeakMap<
 /** An artifact in which some files are clear text instead of what they were in another one, which stays as it is. */
 export function withDecrypted(encrypted: OpenArtifact, clear: ReadonlyMap<string, ArtifactFile>): OpenArtifact {
   if (clear.size === 0) return encrypted;
-  const artifact = { files: new Map([...encrypted.files, ...clear]), directories: encrypted.directories };
+  const artifact = { ...encrypted, files: new Map([...encrypted.files, ...clear]) };
   decryptedFiles.set(artifact, { clear, encrypted });
   return artifact;
 }

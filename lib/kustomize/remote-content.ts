@@ -20,12 +20,12 @@ export type RemoteReference = RemoteFile | RemoteRepository;
 
 /**
  * What was found there: a file's bytes; a repository's files without symbolic links, those that lead to a file of the repository
- * being that file; the status of an answer that holds no file; or why there is nothing, in words for the user. `revision` is the
+ * being that file, and how many bytes they hold; the status of an answer that holds no file; or why there is nothing, in words for the user. `revision` is the
  * commit, `sha1:<hex>`, or the digest of the bytes, `sha256:<hex>`; `tag` is the server's entity tag of a file (RFC 9110).
  */
 export type RemoteContent =
   | { type: "file"; bytes: Uint8Array; revision: string; tag?: string }
-  | { type: "repository"; tree: Pick<OpenArtifact, "files" | "directories">; revision: string }
+  | { type: "repository"; tree: Pick<OpenArtifact, "files" | "directories">; bytes: number; revision: string }
   | { type: "status"; status: number }
   | { type: "failure"; reason: string };
 

@@ -11,16 +11,32 @@ export type DownloadOptions = { limit: number; signal: AbortSignal; redirects: n
 /** Waits before the second, third and fourth attempt, in milliseconds: what lasts longer is the caller's next look's business. */
 const backOff = [200, 600, 1_500];
 
+/** What a server said in the end, redirects followed. The body is empty unless the status is of 200 to 299. */
+export type Answer = { status: number; statusText: string; body: Uint8Array; tag?: string };
+
 /**
  * The body of an http or https address, or undefined where the server says that there is none (404). An answer of 5xx or 429 and
  * a connection that fails are tried again (KS-026). Throws a sentence for any other answer, for one redirect too many, and
  * for a body beyond the limit. Query and user of the address may be secret and are in no message.
  */
 export async function download(url: string, options: DownloadOptions): Promise<Uint8Array | undefined> {
+  const { status, statusText, body } = await get(url, options);
+  if (status === 200) return body;
+  if (status === 404) return undefined;
+  throw new Error(`${named(new URL(url))} answered ${status} ${statusText}`.trimEnd());
+}
+
+/**
+ * Asks an http or https address, again as `download` does. With `knownTag`, the entity tag of what the caller has, the
+ * server may answer 304 (RFC 9110). Throws a sentence where there is no answer, and as `download` for redirects and the limit.
+ */
+export async function get(url: string, options: DownloadOptions & { knownTag?: string }): Promise<Answer> {
   for (let attempt = 0; ; attempt++) {
     const pause = backOff[attempt];
     try {
-      return await fetchOnce(url, options);
+      const answer = await getOnce(url, options);
+      const mayPass = answer.status >= 500 || answer.status === 429;
+      if (!mayPass || pause === undefined || options.signal.aborted) return answer;
     } catch (error) {
       if (pause === undefined || !(error instanceof Temporary) || options.signal.aborted) throw error;
     }
@@ -31,15 +47,15 @@ export async function download(url: string, options: DownloadOptions): Promise<U
 /** A failure that may be gone at the next attempt. */
 class Temporary extends Error {}
 
-async function fetchOnce(address: string, options: DownloadOptions): Promise<Uint8Array | undefined> {
+async function getOnce(address: string, options: DownloadOptions & { knownTag?: string }): Promise<Answer> {
   let url = new URL(address);
   for (let left = options.redirects; ; left--) {
     if (url.protocol !== "http:" && url.protocol !== "https:")
       throw new Error(`${named(url)} is neither an http nor an https address`);
-    const response = await request(url, options.signal);
+    const response = await request(url, options);
     const { location } = response.headers;
     if (![301, 302, 303, 307, 308].includes(response.statusCode ?? 0) || location === undefined) {
-      return await bodyOf(response, url, options.limit);
+      return answerOf(response, url, options.limit);
     }
     response.destroy();
     if (left === 0) throw new Error(`${named(url)} redirects more than ${options.redirects} times`);
@@ -47,10 +63,13 @@ async function fetchOnce(address: string, options: DownloadOptions): Promise<Uin
   }
 }
 
-async function request(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+async function request(
+  url: URL,
+  { signal, knownTag }: { signal: AbortSignal; knownTag?: string },
+): Promise<IncomingMessage> {
   try {
     const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-    const headers = { "user-agent": "sluice" };
+    const headers = { "user-agent": "sluice", ...(knownTag === undefined ? {} : { "if-none-match": knownTag }) };
     const asking = send(url, { headers, agent: false, signal, ...tenantAddress(url) });
     return await new Promise((resolve, reject) => {
       asking.once("response", resolve);
@@ -64,13 +83,13 @@ async function request(url: URL, signal: AbortSignal): Promise<IncomingMessage> 
   }
 }
 
-async function bodyOf(response: IncomingMessage, url: URL, limit: number): Promise<Uint8Array | undefined> {
-  const { statusCode = 0, statusMessage = "" } = response;
-  if (statusCode === 200) return read(response, url, limit);
+async function answerOf(response: IncomingMessage, url: URL, limit: number): Promise<Answer> {
+  const { statusCode: status = 0, statusMessage: statusText = "" } = response;
+  const { etag } = response.headers;
+  const tag = etag === undefined ? {} : { tag: etag };
+  if (status >= 200 && status <= 299) return { status, statusText, body: await read(response, url, limit), ...tag };
   response.destroy();
-  if (statusCode === 404) return undefined;
-  const message = `${named(url)} answered ${statusCode} ${statusMessage}`.trimEnd();
-  throw statusCode >= 500 || statusCode === 429 ? new Temporary(message) : new Error(message);
+  return { status, statusText, body: new Uint8Array(), ...tag };
 }
 
 async function read(response: IncomingMessage, url: URL, limit: number): Promise<Uint8Array> {
