@@ -164,20 +164,24 @@ function describeLive(
   return { uid, resourceVersion, fingerprint, ...known };
 }
 
-/** Definitions and classes have to be ready before others use them; those that are not are looked at again by the next apply. */
+/**
+ * Definitions and classes have to be ready before others use them, those that are skipped too (KS-132); what is not is looked at
+ * again by the next apply.
+ */
 async function settleStage(
   run: Run,
   looked: readonly Looked[],
   stored: ReadonlyMap<Planned, KubernetesObject>,
 ): Promise<HealthObservation[]> {
-  const objects = looked.flatMap(({ plan, probe }) => {
+  const known: KubernetesObject[] = [];
+  const unknown: ObjectReference[] = [];
+  for (const { plan, reference, probe } of looked) {
     const live = stored.get(plan) ?? (probe !== undefined && "live" in probe ? probe.live : undefined);
-    return live === undefined ? [] : [live];
-  });
-  const untouched = new Set(looked.flatMap(({ plan }) => plan.untouched ?? []));
-  // Metadata alone has no conditions: of what nobody touched, only its deletion is news.
-  const known = objects.filter((object) => !untouched.has(object) || object.metadata.deletionTimestamp !== undefined);
-  const open = await settle(run.client, known, run.options.signal);
+    if (live === undefined) unknown.push(reference);
+    // Metadata alone has no conditions: of what nobody touched, only its deletion is news.
+    else if (live !== plan.untouched || live.metadata.deletionTimestamp !== undefined) known.push(live);
+  }
+  const open = await settle(run.client, { known, unknown }, run.options.signal);
   for (const { reference } of open) delete run.record.objects[formatInventoryId(reference)];
   const stalled = formatStalled(open);
   if (stalled !== undefined) throw new Error(stalled);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KubernetesObject } from "../api/object.ts";
+import type { KubernetesObject, ObjectReference } from "../api/object.ts";
 import type { ClusterClient } from "./client.ts";
 import { type HealthObservation, observeHealth } from "./health.ts";
 import { computeStatus } from "./kstatus.ts";
@@ -10,17 +10,18 @@ import { formatSubject } from "./subject.ts";
 const inPlaceMilliseconds = 1000;
 
 /**
- * What of these objects, as they were answered when they were applied, is not ready (KS-131): looked at again in place for a
- * second at most. Objects that are ready at once cost no request.
+ * What of these objects is not ready (KS-131): `known` as they were answered when they were applied, and `unknown` of which nothing
+ * has been read (KS-132). It is looked again in place for a second at most. What is known to be ready costs no request.
  */
 export async function settle(
   client: ClusterClient,
-  objects: readonly KubernetesObject[],
+  { known, unknown }: { known: readonly KubernetesObject[]; unknown: readonly ObjectReference[] },
   signal: AbortSignal | undefined,
 ): Promise<HealthObservation[]> {
-  let open = objects
-    .map((object): HealthObservation => ({ reference: referenceTo(object), ...computeStatus(object) }))
-    .filter(isOpen);
+  let open = [
+    ...known.map((object): HealthObservation => ({ reference: referenceTo(object), ...computeStatus(object) })),
+    ...(await observeHealth(client, unknown, signal)),
+  ].filter(isOpen);
   const end = Date.now() + inPlaceMilliseconds;
   for (let pause = 10; open.length > 0 && !open.every(isFailed); pause = Math.min(pause * 2, 160)) {
     if (Date.now() + pause > end) break;

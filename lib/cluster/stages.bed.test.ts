@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { uniqueName } from "../../test/bed/bed.ts";
 import {
   type AppliedSet,
+  annotated,
   beginSet,
   configMap,
   eventually,
@@ -126,6 +127,37 @@ describe("stages", () => {
       `Namespace/${namespace.metadata.name} created`,
       `ConfigMap/${set.namespace}/after created`,
     ]);
+  });
+
+  it("KS-132: a definition or a class that is skipped is waited for on every pass, also where it is not there", async () => {
+    const set = await beginSet();
+    const mark = { [`${set.options().group}/ssa`]: "Ignore" };
+    const namespace = annotated(
+      { apiVersion: "v1", kind: "Namespace", metadata: { name: `${set.namespace}-foreign` } },
+      mark,
+    );
+    const objects = [namespace, configMap(set.namespace, "after")];
+    const first = await set.apply(objects);
+    const waited = { reference: referenceOf(namespace), status: "NotFound" };
+    expect(first.pending).toMatchObject([waited]);
+    expect(linesOf(first)).toEqual([`Namespace/${namespace.metadata.name} skipped`]);
+    expect((await set.apply(objects, { record: first.record })).pending).toMatchObject([waited]);
+    expect(await findObject(set.admin, referenceOf(configMap(set.namespace, "after")))).toBeUndefined();
+
+    await createObject(set.admin, { ...namespace, metadata: { name: namespace.metadata.name } });
+    const done = await set.apply(objects, { record: first.record });
+    expect(done.pending).toEqual([]);
+    expect(linesOf(done)[1]).toBe(`ConfigMap/${set.namespace}/after created`);
+    // One that is not ready is waited for too.
+    const held = {
+      ...configMap(namespace.metadata.name, "held"),
+      metadata: { name: "held", namespace: namespace.metadata.name, finalizers: ["example.org/hold"] },
+    };
+    await createObject(set.admin, held);
+    await deleteObject(set.admin, referenceOf(namespace));
+    expect((await set.apply(objects, { record: done.record })).pending).toMatchObject([{ status: "Terminating" }]);
+    const patch = { json: [{ op: "remove", path: "/metadata/finalizers" }] } as const;
+    await patchObject(set.admin, referenceOf(held), patch, { fieldManager: "t" });
   });
 
   it("KS-133: a tenant's role comes before its binding only in a stage of its own", async () => {
