@@ -1,0 +1,68 @@
+import { once } from "node:events";
+import { Agent, createServer } from "node:https";
+import { connect as connectTls } from "node:tls";
+import { type Exchange, serviceExchange } from "../../lib/platform/exchange.ts";
+import { createCertificateAuthority, issueCertificate } from "../../lib/platform/local/certificate.ts";
+
+/** A request as a cloud's service got it. `host` is whom the client meant to ask. */
+export type CloudRequestSeen = {
+  method: string;
+  host: string;
+  path: string;
+  headers: Record<string, string>;
+  body: string;
+};
+
+/** What a service answers: JSON, with 200 unless said otherwise. */
+export type CloudAnswer = { status?: number; json: unknown };
+
+/** The services of a cloud by their hosts' names, over TLS on this machine. */
+export type CloudService = {
+  /** Reaches the services by their own names, whose certificates it checks; any other host is not reached. */
+  exchange: Exchange;
+  seen: CloudRequestSeen[];
+  stop(): Promise<void>;
+};
+
+/**
+ * Starts services that cannot run here. `answer` is given each request, exactly as it came, and says what the vendor's
+ * documentation does; undefined answers 404.
+ */
+export async function startCloudService(
+  hosts: string[],
+  answer: (request: CloudRequestSeen) => CloudAnswer | undefined,
+): Promise<CloudService> {
+  const authority = createCertificateAuthority("clouds of the test bed");
+  const { certificate, key } = issueCertificate(authority, { names: hosts });
+  const seen: CloudRequestSeen[] = [];
+  const server = createServer({ cert: certificate, key }, async (request, response) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const asked = {
+      method: request.method ?? "",
+      host: request.headers.host ?? "",
+      path: request.url ?? "",
+      headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)])),
+      body: Buffer.concat(chunks).toString(),
+    };
+    seen.push(asked);
+    const { status = 200, json } = answer(asked) ?? { status: 404, json: {} };
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+  const agent = new Agent();
+  agent.createConnection = ({ host }) =>
+    connectTls({ host: "127.0.0.1", port, servername: host ?? "", ca: authority.certificate });
+  return {
+    exchange: serviceExchange({ agent }),
+    seen,
+    stop: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
