@@ -39,6 +39,13 @@ describe("configuration of a deployment", () => {
     [{ cluster: [] }, "cluster: there is no such setting"],
     [{ name: "Sluice" }, "name: must be lower-case letters"],
     [{ clusters: {} }, "clusters: must be a list"],
+    [{ decryption: { keys: ["*"] } }, "decryption.keys[0]: must be the ARN of a KMS key"],
+    [
+      { decryption: { keys: ["arn:aws:kms:eu-central-1:222222222222:alias/sops"] } },
+      "decryption.keys[0]: must be the ARN of a KMS key (no alias",
+    ],
+    [{ decryption: { roles: ["arn:aws:iam::222222222222:role/*"] } }, "decryption.roles[0]: must be the ARN of a role"],
+    [{ decryption: { key: [] } }, "decryption.key: must be keys or roles"],
     [{ clusters: [{ id: "a", type: "gke" }] }, "clusters[0].type: must be eks or kubeconfig"],
     [{ clusters: [{ id: "a/b", type: "eks", name: "x" }] }, "clusters[0].id: must be letters"],
     [{ clusters: [{ id: "a", type: "eks" }] }, "clusters[0].name: must be the name of an EKS cluster"],

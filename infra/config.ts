@@ -9,6 +9,9 @@ export type Cluster =
 /** Subnets of a VPC, and the security groups of what runs in them. */
 export type Network = { subnets: string[]; securityGroups: string[] };
 
+/** What the deployment may decrypt with as itself: ARNs of KMS keys, and of roles that files name beside their key. */
+export type Decryption = { keys: string[]; roles: string[] };
+
 /** The functions that take messages from a queue, whose concurrency the event source mapping bounds. */
 export const consumers = ["source", "apply", "notify", "timers"] as const;
 export type Consumer = (typeof consumers)[number];
@@ -22,6 +25,8 @@ export type Config = {
   clusters: Cluster[];
   /** Where the functions that reach clusters run, for API servers that are not on the internet. */
   network?: Network;
+  /** Rights in AWS for SOPS files whose Kustomization has no credentials of its own: none by default (docs/secrets.md). */
+  decryption: Decryption;
   /** Memory of a function in MiB; processor time is in proportion to it. */
   memory: Record<FunctionName, number>;
   /** Messages of a queue that are worked on at once, at most. */
@@ -42,6 +47,7 @@ export type Config = {
 const defaults: Config = {
   name: "sluice",
   clusters: [],
+  decryption: { keys: [], roles: [] },
   memory: { webhook: 512, source: 1769, apply: 1769, notify: 512, schedule: 1024, timers: 256 },
   maximumConcurrency: { source: 20, apply: 50, notify: 10, timers: 5 },
   reservedConcurrency: {},
@@ -110,6 +116,7 @@ const readers: { [Key in keyof Config]-?: (value: unknown, path: string) => Conf
       securityGroups: ids(securityGroups, `${path}.securityGroups`, "sg"),
     };
   },
+  decryption: readDecryption,
   memory: (value, path) => ({ ...defaults.memory, ...numbers(value, path, functionNames, 128, 10_240) }),
   maximumConcurrency: (value, path) => ({
     ...defaults.maximumConcurrency,
@@ -183,6 +190,25 @@ function readCluster(value: unknown, path: string): Cluster {
       ? {}
       : { context: matching(fields.context, `${path}.context`, /./, "the name of a context") };
   return { id, type: "kubeconfig", secret, ...context };
+}
+
+const keyArn = /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/(mrk-)?[0-9a-f-]{32,36}$/;
+const roleArn = /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]{1,576}$/;
+
+/** No wildcards: who may write a SOPS file chooses among the keys and roles that are here. IAM knows no alias as a resource. */
+function readDecryption(value: unknown, path: string): Decryption {
+  const { keys = [], roles = [], ...other } = object(value, path);
+  const [unknown] = Object.keys(other);
+  if (unknown !== undefined) throw new ConfigError(`${path}.${unknown}`, "must be keys or roles");
+  return {
+    keys: arns(keys, `${path}.keys`, keyArn, "the ARN of a KMS key (no alias, no wildcard)"),
+    roles: arns(roles, `${path}.roles`, roleArn, "the ARN of a role (no wildcard)"),
+  };
+}
+
+function arns(value: unknown, path: string, pattern: RegExp, what: string): string[] {
+  if (!Array.isArray(value)) throw new ConfigError(path, "must be a list");
+  return value.map((arn, index) => matching(arn, `${path}[${index}]`, pattern, what));
 }
 
 function matching(value: unknown, path: string, pattern: RegExp, what: string): string {

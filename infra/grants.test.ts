@@ -106,6 +106,20 @@ describe("the role of a function", () => {
   });
 });
 
+describe("the right to decrypt", () => {
+  const key = "arn:aws:kms:eu-central-1:222222222222:key/0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f";
+  const role = "arn:aws:iam::222222222222:role/sops-reader";
+
+  it("KS-100: is the apply function's alone, for the keys and roles that the deployment names", () => {
+    const named = templateOf({ decryption: { keys: [key, key], roles: [role] } });
+    for (const name of functionNames) {
+      const own = rights[name].filter((right) => !clusterRights.includes(right));
+      const decrypts = name === "apply" ? [`kms:Decrypt on ${key}`, `sts:AssumeRole on ${role}`] : [];
+      expect(rightsOf(named, name)).toEqual([...own, ...decrypts]);
+    }
+  });
+});
+
 describe("the environment of a function", () => {
   const queues = ["QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"];
   const worker = ["BUCKET", "CLUSTERS", "ENDPOINT", ...queues, "SECRET_PREFIX"];

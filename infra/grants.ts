@@ -3,7 +3,7 @@ import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { type Bucket, CfnBucket } from "aws-cdk-lib/aws-s3";
 import type { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import type { FunctionName } from "./bundle.ts";
-import type { Cluster } from "./config.ts";
+import type { Cluster, Decryption } from "./config.ts";
 import type { Deployed } from "./functions.ts";
 import type { QueueName, Queues } from "./queues.ts";
 
@@ -19,6 +19,8 @@ export type Needs = {
   admissionSeed: boolean;
   /** Connects to clusters. */
   clusters: boolean;
+  /** Decrypts what SOPS has encrypted, with the keys and as the roles that the deployment names. */
+  decrypts?: true;
 };
 
 const everyQueue = ["source", "apply", "notification", "delay"] as const;
@@ -48,6 +50,7 @@ export const needs: Record<FunctionName, Needs> = {
     objects: { artifacts: ["Get"], "records/applied": keep, "records/waiting": keep },
     admissionSeed: true,
     clusters: true,
+    decrypts: true,
   },
   /** Fans events out to messages, sends each again later if need be, remembers whom it has told. */
   notify: {
@@ -76,12 +79,14 @@ export type World = {
   admissionSeed: Secret;
   secretPrefix: string;
   clusters: readonly Cluster[];
+  decryption: Decryption;
 };
 
 /** The policy statements of one function. */
 export function statementsOf(world: World, name: FunctionName): PolicyStatement[] {
-  const { receives, sends, objects, admissionSeed, clusters } = needs[name];
+  const { receives, sends, objects, admissionSeed, clusters, decrypts } = needs[name];
   const { stack, bucket, queues } = world;
+  const { keys, roles } = decrypts === true ? world.decryption : { keys: [], roles: [] };
   const reachable = clusters ? world.clusters : [];
   const allow = (sid: string, actions: string[], resources: string[]) =>
     resources.length === 0 ? [] : [new PolicyStatement({ sid, actions, resources })];
@@ -120,6 +125,8 @@ export function statementsOf(world: World, name: FunctionName): PolicyStatement[
       ["eks:DescribeCluster"],
       unique(reachable.flatMap((cluster) => (cluster.type === "eks" ? [clusterArn(stack, cluster)] : []))),
     ),
+    ...allow("DecryptFiles", ["kms:Decrypt"], unique(keys)),
+    ...allow("AssumeRolesOfFiles", ["sts:AssumeRole"], unique(roles)),
   ];
 }
 
