@@ -34,9 +34,17 @@ export type ControlPlane = {
 
 /**
  * `directory` gets logs, keys and the kubeconfig. `log` tells of the one long thing, the first build. A `port` is taken as it is;
- * without one a free port is found. `auditLog` is the path of a file to write.
+ * without one a free port is found. `auditLog` is the path of a file to write. `issuer` is who signs the tokens of service accounts,
+ * and `authentication` the path of an AuthenticationConfiguration: who else is believed.
  */
-export type ControlPlaneOptions = { directory: string; log?: (line: string) => void; port?: number; auditLog?: string };
+export type ControlPlaneOptions = {
+  directory: string;
+  log?: (line: string) => void;
+  port?: number;
+  auditLog?: string;
+  issuer?: string;
+  authentication?: string;
+};
 
 /** The controllers whose work Sluice sees: what owns what, namespaces, service accounts, and status of workloads. */
 const controllers = [
@@ -67,7 +75,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await mkdir(directory, { recursive: true, mode: 0o700 });
   for (let attempt = 1; ; attempt++) {
     try {
-      return await start(binaries, directory, options.port ?? (await freePort()), options.auditLog);
+      return await start(binaries, { ...options, directory, port: options.port ?? (await freePort()) });
     } catch (error) {
       const taken = error instanceof Error && error.message.includes("address already in use");
       if (!taken || options.port !== undefined || attempt === 3) throw error;
@@ -77,10 +85,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
 async function start(
   binaries: ControlPlaneBinaries,
-  directory: string,
-  port: number,
-  auditLog: string | undefined,
+  options: ControlPlaneOptions & { port: number },
 ): Promise<ControlPlane> {
+  const { directory, port, auditLog } = options;
   const store = await mkdtemp(join(await memoryDirectory(), "sluice-etcd-"));
   const servers: ServerProcess[] = [];
   const stop = async (): Promise<void> => {
@@ -91,7 +98,7 @@ async function start(
     const credentials = await writeCredentials(directory, port);
     const etcd = await startEtcd(binaries, directory, store);
     servers.push(etcd);
-    const apiServer = await startApiServer(binaries, { directory, store, port, auditLog, credentials });
+    const apiServer = await startApiServer(binaries, { ...options, store, credentials });
     servers.push(apiServer);
     await apiServerAnswers(credentials, [etcd, apiServer]);
     const controllerManager = await startControllerManager(binaries, directory, credentials);
@@ -142,7 +149,7 @@ function startEtcd(binaries: ControlPlaneBinaries, directory: string, store: str
 
 function startApiServer(
   binaries: ControlPlaneBinaries,
-  options: { directory: string; store: string; port: number; auditLog: string | undefined; credentials: Credentials },
+  options: ControlPlaneOptions & { store: string; port: number; credentials: Credentials },
 ): Promise<ServerProcess> {
   const { credentials } = options;
   const audit =
@@ -166,13 +173,14 @@ function startApiServer(
       `--client-ca-file=${credentials.certificateAuthorityPath}`,
       `--token-auth-file=${credentials.tokensPath}`,
       "--authorization-mode=RBAC",
-      "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+      `--service-account-issuer=${options.issuer ?? "https://kubernetes.default.svc.cluster.local"}`,
       `--service-account-signing-key-file=${credentials.serviceAccountKeyPath}`,
       `--service-account-key-file=${credentials.serviceAccountKeyPath}`,
       "--service-cluster-ip-range=10.0.0.0/16",
       "--allow-privileged=true",
       "--profiling=false",
       ...audit,
+      ...(options.authentication === undefined ? [] : [`--authentication-config=${options.authentication}`]),
     ],
   });
 }
