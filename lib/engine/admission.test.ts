@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { admissionToken, admissionWork, parseAdmissionReview } from "./admission.ts";
+import { admissionToken, admissionWork, changedReference, parseAdmissionReview } from "./admission.ts";
 import { parseWorkItem } from "./work-item.ts";
 
 type Change = {
@@ -256,5 +256,49 @@ describe("tokens and bodies", () => {
       request: { uid: "u", kind: 7, object: { metadata: { labels: { a: 1 } } }, options: [], userInfo: "root" },
     });
     expect(review).toMatchObject({ kind: "", username: "", object: { metadata: { labels: {} } } });
+  });
+});
+
+describe("ConfigMaps and Secrets", () => {
+  const settings = {
+    metadata: { name: "settings", resourceVersion: "7", labels: { "reconcile.fluxcd.io/watch": "Enabled" } },
+  };
+  const change = (request: Change) => {
+    const review = parseAdmissionReview({
+      apiVersion: "admission.k8s.io/v1",
+      kind: "AdmissionReview",
+      request: { uid: "call-1", operation: "UPDATE", namespace: "apps", name: "settings", kind: configMap, ...request },
+    });
+    return review === undefined ? undefined : changedReference(review);
+  };
+
+  it("KS-009: a change names what is overwritten, with the labels before and after, whoever makes it", () => {
+    const unlabelled = { metadata: { name: "settings", resourceVersion: "7" } };
+    expect(
+      change({ object: settings, oldObject: unlabelled, options: { fieldManager: "kustomize-controller" } }),
+    ).toEqual({
+      reference: { kind: "ConfigMap", namespace: "apps", name: "settings" },
+      labels: [settings.metadata.labels, {}],
+      cause: {
+        type: "reference",
+        uid: "call-1",
+        object: "ConfigMap/apps/settings",
+        overwritten: { apiVersion: "v1", kind: "ConfigMap", namespace: "apps", name: "settings", resourceVersion: "7" },
+      },
+    });
+    expect(change({ operation: "CREATE", object: settings, oldObject: null })?.cause.overwritten.resourceVersion).toBe(
+      "",
+    );
+    expect(change({ operation: "DELETE", object: null, oldObject: settings })?.labels).toEqual([
+      settings.metadata.labels,
+    ]);
+  });
+
+  it("KS-009: dry runs, subresources and other kinds are none", () => {
+    const both = { object: settings, oldObject: settings };
+    expect(change({ ...both, dryRun: true })).toBeUndefined();
+    expect(change({ ...both, subResource: "status" })).toBeUndefined();
+    expect(change({ ...both, kind: { group: "example.org", version: "v1", kind: "ConfigMap" } })).toBeUndefined();
+    expect(change({ ...both, kind: { group: "", version: "v1", kind: "Service" } })).toBeUndefined();
   });
 });

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { kinds, requestedAtAnnotation } from "./kinds.ts";
+import type { ReferredKind } from "./references.ts";
 import { tokenOf } from "./token.ts";
 import type { Cause, Overwritten, WorkItem } from "./work-item.ts";
 
@@ -146,6 +147,29 @@ function driftWork(clusterId: string, request: AdmissionRequest): WorkItem[] {
       ...overwrittenOf(request),
     },
   }));
+}
+
+/**
+ * The ConfigMap or Secret whose change, creation or deletion a call tells of: who refers to it looks at it again (KS-009), whoever
+ * wrote it. Undefined for every other call. `labels` are those it has, and had.
+ */
+export function changedReference(request: AdmissionRequest):
+  | {
+      reference: { kind: ReferredKind; namespace: string; name: string };
+      labels: Readonly<Record<string, string>>[];
+      cause: Extract<Cause, { type: "reference" }>;
+    }
+  | undefined {
+  const { uid, group: apiGroup, kind, namespace, name, object, oldObject } = request;
+  if (request.dryRun || request.subResource !== "" || apiGroup !== "") return undefined;
+  if ((kind !== "ConfigMap" && kind !== "Secret") || !isName(namespace) || !isName(name)) return undefined;
+  const resourceVersion = textOf(oldObject?.metadata.resourceVersion);
+  const overwritten = { apiVersion: "v1", kind, namespace, name, resourceVersion };
+  return {
+    reference: { kind, namespace, name },
+    labels: [object, oldObject].flatMap((reviewed) => (reviewed === undefined ? [] : [reviewed.metadata.labels])),
+    cause: { type: "reference", uid, object: `${kind}/${namespace}/${name}`, overwritten },
+  };
 }
 
 /** By the resourceVersion before it a worker knows whether the change is stored; what is new has none. */

@@ -34,17 +34,17 @@ export async function readFresh(
 }
 
 /**
- * Waits until the change of a managed object that an admission call told of is stored, or for as long as a reader waits at most: a
+ * Waits until the change of another object that an admission call told of is stored, or for as long as a reader waits at most: a
  * pass that came earlier would find nothing to repair. A change that was refused after the call is not waited for any longer.
  */
 export async function untilStored(cluster: ClusterClient, { cause }: WorkItem, signal: AbortSignal): Promise<void> {
-  if (cause.type !== "drift" || cause.overwritten === undefined) return;
+  if ((cause.type !== "drift" && cause.type !== "reference") || cause.overwritten === undefined) return;
   const { resourceVersion, ...reference } = cause.overwritten;
   const giveUp = Date.now() + announcedWithinMilliseconds;
   for (let pause = 10; Date.now() < giveUp; pause = Math.min(pause * 2, 200)) {
     // Who may not be asked, or is of a kind that is gone, is not waited for.
     const found = await findMetadata(cluster, reference, signal).catch(() => undefined);
-    if (found?.metadata.resourceVersion !== resourceVersion) return;
+    if ((found?.metadata.resourceVersion ?? "") !== resourceVersion) return;
     await sleep(pause, undefined, { signal });
   }
 }

@@ -20,6 +20,8 @@ export type Cause =
   | { type: "admission"; uid: string; generation?: number; requestedAt?: string; deleted?: boolean }
   /** A managed object was changed by somebody else. */
   | { type: "drift"; uid: string; by: string; object: string; overwritten?: Overwritten }
+  /** A ConfigMap or Secret that the object refers to was changed, made or deleted. */
+  | { type: "reference"; uid: string; object: string; overwritten: Overwritten }
   /** A Receiver accepted a request; `token` is written as `reconcile.fluxcd.io/requestedAt`. */
   | { type: "webhook"; receiver: string; token: string }
   /**
@@ -34,7 +36,10 @@ export type Cause =
   /** A delayed second look at unfinished work. */
   | { type: "again"; state: string };
 
-/** A managed object as it was before the change that an admission call told of, which comes before the change is stored. */
+/**
+ * An object as it was before the change that an admission call told of, which comes before the change is stored: the
+ * resourceVersion of one that was not there is empty.
+ */
 export type Overwritten = {
   apiVersion: string;
   kind: string;

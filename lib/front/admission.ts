@@ -1,7 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { admissionToken, admissionWork, allow, parseAdmissionReview } from "../engine/admission.ts";
-import { enqueue } from "../engine/work-item.ts";
+import {
+  type AdmissionRequest,
+  admissionToken,
+  admissionWork,
+  allow,
+  changedReference,
+  parseAdmissionReview,
+} from "../engine/admission.ts";
+import type { ClusterConnections } from "../engine/clusters.ts";
+import { usersOfReference, watchers } from "../engine/references.ts";
+import { settingsReader } from "../engine/settings.ts";
+import { enqueue, type WorkItem } from "../engine/work-item.ts";
 import type { Platform } from "../platform/ports.ts";
+import { parseLabelSelector } from "../text/label-selector.ts";
 import { parseJson, readBody } from "./body.ts";
 import { sameText } from "./same-text.ts";
 
@@ -20,6 +31,7 @@ const seedMilliseconds = 60_000;
  */
 export function createAdmission(
   platform: Platform,
+  { connect, runtimeNamespace = "flux-system" }: { connect: ClusterConnections; runtimeNamespace?: string },
 ): (request: Request, clusterId: string, token: string) => Promise<Response> {
   const { clock, log, secrets } = platform;
   let seed: { at: number; value: Promise<string | undefined> } | undefined;
@@ -40,14 +52,39 @@ export function createAdmission(
     return sameText(token, admissionToken(value.trim(), clusterId));
   }
 
+  const readSettings = settingsReader(platform, runtimeNamespace);
+
+  /** KS-009: those who refer to a watched ConfigMap or Secret. */
+  async function referenceWork(clusterId: string, review: AdmissionRequest): Promise<WorkItem[]> {
+    const change = changedReference(review);
+    if (change === undefined) return [];
+    const cluster = await connect(clusterId);
+    const users = await Promise.all(
+      [...watchers].map(async (component) => {
+        const { owned, settings } = await readSettings(clusterId, cluster, component);
+        if (!owned || settings.featureGates.DisableConfigWatchers === true) return [];
+        if (!change.labels.some(parseLabelSelector(settings.watchConfigsLabelSelector))) return [];
+        return usersOfReference(cluster, component, change.reference);
+      }),
+    );
+    return users.flat().map((user) => ({ cluster: clusterId, ...user, cause: change.cause }));
+  }
+
+  async function work(clusterId: string, review: AdmissionRequest): Promise<void> {
+    const referring = referenceWork(clusterId, review);
+    await Promise.all([
+      enqueue(platform, admissionWork(clusterId, review)),
+      referring.then((items) => enqueue(platform, items)),
+    ]);
+  }
+
   return async (request, clusterId, token) => {
     if (!(await isCluster(clusterId, token))) return new Response(null, { status: 404 });
     const body = await readBody(request, reviewBytes);
     if (body === undefined) return new Response(null, { status: 413 });
     const review = parseAdmissionReview(parseJson(body, reviewDepth));
     if (review === undefined) return new Response(null, { status: 400 });
-    const items = admissionWork(clusterId, review);
-    const sent = enqueue(platform, items).catch((error: unknown) =>
+    const sent = work(clusterId, review).catch((error: unknown) =>
       log.error("an admission call could not be enqueued", { cluster: clusterId, error: String(error) }),
     );
     const late = new AbortController();

@@ -21,7 +21,7 @@ export function createFront(
   options: { connect: ClusterConnections; ready?: () => boolean; runtimeNamespace?: string },
 ): Front {
   const receiver = createHookReceiver(platform, options.connect, options.runtimeNamespace);
-  const admission = createAdmission(platform);
+  const admission = createAdmission(platform, options);
   const app = new Hono();
 
   const hook = async (request: Request, clusterId?: string): Promise<Response> => {

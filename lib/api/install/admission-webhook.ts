@@ -9,6 +9,8 @@ export type AdmissionAddress = {
   endpoint: string;
   /** The cluster's own, which nobody else can guess. */
   token: string;
+  /** Which ConfigMaps and Secrets wake who refers to them (KS-009); by default those labelled `reconcile.fluxcd.io/watch: Enabled`. */
+  watched?: { matchLabels?: Record<string, string>; matchExpressions?: MatchExpression[] };
   /** Base64 of the PEM of the authority that signed the endpoint's certificate; publicly trusted ones need none. */
   caBundle?: string;
 };
@@ -20,11 +22,17 @@ export const webhookName = `sluice-${runtimeNamespace}`;
 const ownerLabel = "kustomize.toolkit.fluxcd.io/name";
 
 /**
- * The cluster's call to Sluice at each change that matters (design, decision 5): of Sluice's kinds, and of the objects that
- * carry owner labels, also when somebody takes the label off. It never stands in the way: the answer is always yes, a call
+ * The cluster's call to Sluice at each change that matters (design, decision 5): of Sluice's kinds, of the objects that
+ * carry owner labels, also when somebody takes the label off, and of ConfigMaps and Secrets that are watched. It never stands in the way: the answer is always yes, a call
  * that fails is ignored, and costs at most two seconds. What must not call is sorted out inside the API server.
  */
-export function admissionWebhook({ clusterId, endpoint, token, caBundle }: AdmissionAddress): KubernetesObject {
+export function admissionWebhook({
+  clusterId,
+  endpoint,
+  token,
+  caBundle,
+  watched = { matchLabels: { "reconcile.fluxcd.io/watch": "Enabled" } },
+}: AdmissionAddress): KubernetesObject {
   const url = `${endpoint}/admission/${encodeURIComponent(clusterId)}/${encodeURIComponent(token)}`;
   const call = {
     admissionReviewVersions: ["v1"],
@@ -47,6 +55,13 @@ export function admissionWebhook({ clusterId, endpoint, token, caBundle }: Admis
         rules: [rule(["*"], ["*"], ["*"], "*")],
         matchConditions: [notDryRun, notOfAKind, notOurOwnWrite, notMadeByKubernetes, notBySystem],
       },
+      {
+        ...call,
+        name: "configuration.sluice.dev",
+        objectSelector: watched,
+        rules: [rule([""], ["v1"], ["configmaps", "secrets"], "Namespaced")],
+        matchConditions: [notDryRun],
+      },
     ],
   };
 }
@@ -62,6 +77,8 @@ function kindRules(): unknown[] {
 function rule(apiGroups: string[], apiVersions: string[], resources: string[], scope: string): unknown {
   return { apiGroups, apiVersions, resources, scope, operations: ["CREATE", "UPDATE", "DELETE"] };
 }
+
+type MatchExpression = { key: string; operator: "In" | "NotIn" | "Exists" | "DoesNotExist"; values?: string[] };
 
 type MatchCondition = { name: string; expression: string };
 
