@@ -64,6 +64,7 @@ beforeAll(async () => {
   workspace = await openWorkspace("remote", { sluice });
   await createObject(remoteClient, { apiVersion: "v1", kind: "Namespace", metadata: { name: workspace.namespace } });
   repository = await workspace.repository({
+    "late/config.yaml": configMap("late", {}),
     "app/config.yaml": configMap("config", { colour: "blue" }),
     "app/more.yaml": configMap("more", {}),
     "limited/config.yaml": configMap("limited", {}),
@@ -185,7 +186,7 @@ async function remove(name: string): Promise<void> {
 describe("a Kustomization of a remote cluster", () => {
   it("KS-211: says what is wrong with the Secret, and recovers when it is right", async () => {
     const { namespace } = workspace;
-    await remotely("late", "./app");
+    await remotely("late", "./late");
     const missing = `unable to read KubeConfig secret '${namespace}/late' error: secrets "late" not found`;
     expect(readyReason(await untilMessage("late", missing))).toBe("ReconciliationFailed");
     await expect.poll(() => messages("late")).toContain(`failed to build kube client: ${missing}`);

@@ -81,7 +81,7 @@ async function nothingToDo(
   references: References,
   artifact: () => Promise<OpenArtifact>,
 ): Promise<boolean> {
-  const { object, context, status, target } = pass;
+  const { object, context, status, target, remote } = pass;
   if (record.begun !== undefined || record.generation !== object.metadata.generation) return false;
   if ((record.references ?? "") !== references.versions) return false;
   const isNewArtifact = record.artifact !== source.artifact.digest;
@@ -92,7 +92,12 @@ async function nothingToDo(
     look: lookOf(pass, record),
     signal: context.signal,
   };
-  if (!(await isUnchanged(target, record.applied, options))) return false;
+  const unchanged = await isUnchanged(target, record.applied, options).catch((error: unknown) => {
+    // A remote cluster that refuses or is away is the user's business: applying says so in the status.
+    if (remote === undefined || context.signal.aborted) throw error;
+    return false;
+  });
+  if (!unchanged) return false;
   status.lastAttemptedRevision = source.artifact.revision;
   status.inventory = { entries: record.inventory };
   if (isNewArtifact) await writeRecord(context, object, { ...record, artifact: source.artifact.digest });
