@@ -6,18 +6,15 @@ import { differenceOf, formatInventory, formatInventoryId, referencesOf, staleOf
 import { PruneFailed, pruneObjects } from "../../cluster/prune.ts";
 import { formatSubject } from "../../cluster/subject.ts";
 import { kindNamed } from "../../engine/kinds.ts";
-import {
-  InvalidArtifact,
-  type OpenArtifact,
-  openArtifact,
-  PathNotFound,
-  selectPath,
-} from "../../kustomize/artifact.ts";
+import { InvalidArtifact, openArtifact, PathNotFound, selectPath } from "../../kustomize/artifact.ts";
 import { inputDigest } from "../../kustomize/build.ts";
+import { BuildFailed } from "../../kustomize/build-failed.ts";
+import type { ResolvedArtifact } from "../../kustomize/remotes.ts";
 import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
 import { fieldManager, group, ownerLabels, type Pass, publish, referenceOf, reportProgress } from "./pass.ts";
 import { type KustomizationRecord, readRecord, writeRecord } from "./record.ts";
+import { remotesAreCurrent, withRemoteBases } from "./remote-bases.ts";
 import { type References, readReferences, render } from "./render.ts";
 import { fetchArtifact, type Source } from "./source.ts";
 import { StageWait } from "./stage-wait.ts";
@@ -36,7 +33,7 @@ export type Applied = {
  */
 export async function applyRevision(pass: Pass, source: Source): Promise<Applied> {
   const record = await readRecord(pass.context, pass.object, pass.remote ?? {});
-  let opened: Promise<OpenArtifact> | undefined;
+  let opened: Promise<ResolvedArtifact> | undefined;
   const artifact = () => {
     opened ??= open(pass, source);
     return opened;
@@ -57,15 +54,19 @@ function tellWhatWasNotTold(pass: Pass, { tellable, rendered: digest }: Kustomiz
   for (const message of tellable.messages) publish(pass, { type: "Normal", reason: "Progressing", message });
 }
 
-/** Fetches and unpacks the artifact, and finds `spec.path` in it: the revision counts as attempted from here on (KS-225). */
-async function open(pass: Pass, source: Source): Promise<OpenArtifact> {
+/**
+ * Fetches and unpacks the artifact, finds `spec.path` in it, from where on the revision counts as attempted (KS-225), and fetches
+ * the remote bases.
+ */
+async function open(pass: Pass, source: Source): Promise<ResolvedArtifact> {
   const { object, context, status } = pass;
   try {
     const artifact = await openArtifact(await fetchArtifact(source, context));
     selectPath(artifact, object.spec.path);
     status.lastAttemptedRevision = source.artifact.revision;
-    return artifact;
+    return await withRemoteBases(artifact, object.spec, context);
   } catch (error) {
+    if (error instanceof BuildFailed) throw failure("BuildFailed", error.message, error);
     if (error instanceof InvalidArtifact || error instanceof PathNotFound) {
       throw failure("ArtifactFailed", error.message, error);
     }
@@ -73,19 +74,23 @@ async function open(pass: Pass, source: Source): Promise<OpenArtifact> {
   }
 }
 
-/** The no-op: same generation, same ConfigMaps and Secrets, same files below what the build reaches, and a cluster that is as it was left. */
+/**
+ * The no-op: same generation, same ConfigMaps and Secrets, same remote bases, same files below what the build reaches, and a cluster
+ * that is as it was left.
+ */
 async function nothingToDo(
   pass: Pass,
   source: Source,
   record: KustomizationRecord,
   references: References,
-  artifact: () => Promise<OpenArtifact>,
+  resolved: () => Promise<ResolvedArtifact>,
 ): Promise<boolean> {
   const { object, context, status, target, remote } = pass;
   if (record.begun !== undefined || record.generation !== object.metadata.generation) return false;
   if ((record.references ?? "") !== references.versions) return false;
   const isNewArtifact = record.artifact !== source.artifact.digest;
-  if (isNewArtifact && inputDigest(await artifact(), object.spec) !== record.input) return false;
+  if (isNewArtifact && inputDigest((await resolved()).artifact, object.spec) !== record.input) return false;
+  if (!(await remotesAreCurrent(record.remotes ?? [], context.signal))) return false;
   const options = {
     fieldManager,
     ownerLabels: ownerLabels(object),
@@ -119,7 +124,7 @@ async function applyBuild(
   source: Source,
   record: KustomizationRecord | undefined,
   references: References,
-  artifact: OpenArtifact,
+  { artifact, remotes }: ResolvedArtifact,
 ): Promise<Applied> {
   const { object, context, status } = pass;
   reportProgress(pass, "Building manifests");
@@ -136,6 +141,7 @@ async function applyBuild(
     ...(pass.remote === undefined ? {} : { server: pass.remote.server }),
     input: inputDigest(artifact, object.spec),
     references: references.versions,
+    ...(remotes.length === 0 ? {} : { remotes }),
     rendered: digest,
     inventory: record?.inventory ?? [],
   } satisfies Omit<KustomizationRecord, "applied">;

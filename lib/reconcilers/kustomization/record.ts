@@ -1,6 +1,7 @@
 import type { InventoryEntry, Kustomization } from "../../api/kustomization.ts";
 import type { AppliedRecord } from "../../cluster/applied-record.ts";
 import type { Context } from "../../engine/reconciler.ts";
+import type { UsedRemote } from "../../kustomize/remote-content.ts";
 import type { Json } from "../../platform/ports.ts";
 
 /**
@@ -21,6 +22,8 @@ export type KustomizationRecord = {
   rendered: string;
   /** State of the ConfigMaps and Secrets that the spec refers to: their versions, no value. */
   references?: string;
+  /** What remote bases led to; absent where there are none. */
+  remotes?: UsedRemote[];
   /** What the last complete pass left applied; a pass may die before it has said so in the status. */
   inventory: InventoryEntry[];
   /** What the apply engine found. */
