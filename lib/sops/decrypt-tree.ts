@@ -63,24 +63,42 @@ function decryptBranch(branch: Branch, path: readonly string[], walk: Walk): Bra
 function decryptValue(value: Value, path: readonly string[], walk: Walk, depth = path.length): Value {
   if (depth > depthLimit) throw new Error(`it nests deeper than ${depthLimit} levels`);
   if (isBranch(value)) return decryptBranch(value, path, walk);
-  if (isList(value)) return value.map((part) => decryptValue(part, path, walk, depth + 1));
+  if (isList(value)) return decryptList(value, path, walk, depth);
   // What is null stays null, and counts for nothing.
   if (value === null) return null;
+  const plain = decryptLeaf(value, path, walk);
+  return isText(plain) ? plain.comment : plain;
+}
+
+/** A remark in a list became one of its values when it was encrypted: it is none. */
+function decryptList(values: readonly Value[], path: readonly string[], walk: Walk, depth: number): Value[] {
+  return values.flatMap((part): Value[] => {
+    if (typeof part !== "string") return [decryptValue(part, path, walk, depth + 1)];
+    const plain = decryptLeaf(part, path, walk);
+    return isText(plain) ? [] : [plain];
+  });
+}
+
+function decryptLeaf(value: Scalar, path: readonly string[], walk: Walk): Scalar | Remark {
   const encrypted = isEncrypted(value, path, walk);
   const plain = encrypted ? decryptEncrypted(value, path, walk) : value;
-  if (encrypted || !walk.macOnlyEncrypted) walk.hash.update(macBytes(plain));
+  if (encrypted || !walk.macOnlyEncrypted) walk.hash.update(isText(plain) ? plain.comment : macBytes(plain));
   return plain;
+}
+
+function isText(value: Scalar | Remark): value is Remark {
+  return typeof value === "object" && value !== null && "comment" in value;
 }
 
 function isEncrypted(value: Scalar | string, path: readonly string[], walk: Walk): boolean {
   return walk.isEncrypted?.(path) ?? (typeof value === "string" && isEncryptedText(value));
 }
 
-function decryptEncrypted(value: Scalar, path: readonly string[], { dataKey }: Walk): Scalar {
+function decryptEncrypted(value: Scalar, path: readonly string[], { dataKey }: Walk): Scalar | Remark {
   if (typeof value !== "string") throw new Error(`Expected encrypted value as string, but got ${goType(value)}`);
   try {
     const plain = decryptScalar(value, dataKey, placeOf(path));
-    return "value" in plain ? plain.value : plain.comment;
+    return "value" in plain ? plain.value : plain;
   } catch (error) {
     throw new Error(`Could not decrypt value: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -7,7 +7,7 @@ import type { KeyServices } from "./keys.ts";
 import type { Metadata } from "./metadata.ts";
 import { type Store, storeOf } from "./stores/store.ts";
 import { takeMetadata } from "./take-metadata.ts";
-import { type Documents, type Format, sizeLimit } from "./tree.ts";
+import { type Branch, type Documents, type Format, sizeLimit } from "./tree.ts";
 
 /**
  * `checkMac` holds the file to its MAC. Flux never does, as what it decrypts may have been through kustomize; the values are
@@ -27,6 +27,41 @@ export async function decryptText(
   { checkMac = false, signal }: DecryptOptions = {},
 ): Promise<Uint8Array> {
   const { documents, metadata } = await load(content, input);
+  const plain = await decryptValues(documents, metadata, keys, checkMac, signal);
+  try {
+    return (await storeOf(output)).emit(plain);
+  } catch (error) {
+    throw failed(`failed to emit encrypted ${formatNames[input]} file as decrypted ${formatNames[output]}`, error);
+  }
+}
+
+/**
+ * Decrypts one document that is read already, its metadata at the key `sops`. `format` is what messages call it. Throws as
+ * `decryptText` does. The MAC is not looked at.
+ */
+export async function decryptDocument(
+  document: Branch,
+  format: Format,
+  keys: KeyServices,
+  signal?: AbortSignal,
+): Promise<Branch> {
+  let taken: { documents: Documents; metadata: Metadata };
+  try {
+    taken = takeMetadata([document], "nested");
+  } catch (error) {
+    throw failed(`failed to load encrypted ${formatNames[format]} data`, error);
+  }
+  const [plain = { items: [] }] = await decryptValues(taken.documents, taken.metadata, keys, false, signal);
+  return plain;
+}
+
+async function decryptValues(
+  documents: Documents,
+  metadata: Metadata,
+  keys: KeyServices,
+  checkMac: boolean,
+  signal: AbortSignal | undefined,
+): Promise<Documents> {
   const dataKey = await recoverDataKey(metadata, keys, signal).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw failed("cannot get sops data key", error);
@@ -35,11 +70,7 @@ export async function decryptText(
     throw failed("error decrypting sops tree", error);
   });
   if (checkMac) verifyMac(plain.mac, metadata, dataKey);
-  try {
-    return (await storeOf(output)).emit(plain.documents);
-  } catch (error) {
-    throw failed(`failed to emit encrypted ${formatNames[input]} file as decrypted ${formatNames[output]}`, error);
-  }
+  return plain.documents;
 }
 
 async function load(content: Uint8Array, input: Format): Promise<{ documents: Documents; metadata: Metadata }> {

@@ -4,6 +4,7 @@ import { type ControlPlane, startControlPlane } from "../../lib/host/control-pla
 import { pythonWithLocalStack } from "./localstack/environment.ts";
 import { type LocalStack, startLocalStack } from "./localstack/localstack.ts";
 import type { RunningSluice, SluiceFiles } from "./sluice.ts";
+import { type SopsPrograms, sopsPrograms } from "./sops/sops.ts";
 
 /** What every test of one run shares. `value` crosses process borders as JSON. */
 export type Part<T> = {
@@ -35,6 +36,12 @@ const localstack: Part<BedAws> = {
   },
 };
 
+/** The programs that make encrypted files: there is nothing to start. */
+const sops: Part<SopsPrograms> = {
+  prepare: sopsPrograms,
+  start: async (_directory, log) => ({ value: await sopsPrograms(log), stop: async () => undefined }),
+};
+
 /** Sluice at work in a control plane of its own. */
 const sluice: Part<RunningSluice & SluiceFiles> = {
   start: async (directory, log) => {
@@ -46,7 +53,7 @@ const sluice: Part<RunningSluice & SluiceFiles> = {
 };
 
 /** The shared parts of the bed by the name under which `bed.ts` asks for them. */
-export const parts = { cluster, localstack, sluice } satisfies Record<string, Part<unknown>>;
+export const parts = { cluster, localstack, sops, sluice } satisfies Record<string, Part<unknown>>;
 
 /** What a part gives to tests. */
 export type PartValues = {
