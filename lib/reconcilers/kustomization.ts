@@ -2,6 +2,7 @@ import type { Kustomization, KustomizationStatus } from "../api/kustomization.ts
 import type { Finalizer, Outcome, Reconciler } from "../engine/reconciler.ts";
 import { formatGoDuration } from "../text/go-duration.ts";
 import { applyRevision } from "./kustomization/apply.ts";
+import { refuseDecryptionIdentity } from "./kustomization/decryption.ts";
 import { deleteInventory } from "./kustomization/deletion.ts";
 import { checkDependencies } from "./kustomization/dependencies.ts";
 import { Halt } from "./kustomization/halt.ts";
@@ -51,6 +52,7 @@ export const reconcileKustomization: Reconciler<Kustomization, KustomizationStat
     if (context.cause.type === "schedule" && isCheckingHealth(pass)) return untouched(object);
 
     refuseUnsupported(object);
+    refuseDecryptionIdentity(object, context);
     const source = await findSource(object, context);
     pass.revision = source.artifact.revision;
     pass.originRevision = source.originRevision;

@@ -192,6 +192,8 @@ async function applied(
       digestKey,
       customStageKinds: settings.customApplyStageKinds,
       overrideManagers: settings.overrideManagers,
+      ignore: object.spec.ignore,
+      migrateApiVersion: settings.featureGates.MigrateAPIVersion === true,
       signal: context.signal,
     });
     if (result.pending.length === 0) return result;

@@ -6,11 +6,9 @@ import { Halt } from "./halt.ts";
  * than the user asked for, or to another cluster.
  */
 export function refuseUnsupported(object: Kustomization): void {
-  const { decryption, healthCheckExprs, ignore, dependsOn } = object.spec;
+  const { healthCheckExprs, dependsOn } = object.spec;
   const fields = [
-    decryption !== undefined && "spec.decryption",
     (healthCheckExprs?.length ?? 0) > 0 && "spec.healthCheckExprs",
-    (ignore?.length ?? 0) > 0 && "spec.ignore",
     dependsOn?.some(({ readyExpr }) => readyExpr !== undefined) && "spec.dependsOn[].readyExpr",
   ].filter((field) => typeof field === "string");
   if (fields.length === 0) return;
