@@ -11,7 +11,8 @@ import { groupByKind } from "./live.ts";
 import { isMarked } from "./object-metadata.ts";
 import { groupOf } from "./order.ts";
 import { type Planned, scope } from "./plan.ts";
-import { mustCompare, type Probe, type Probing, probeObject } from "./probe.ts";
+import { mustCompare, type Probe, type Probing, probeObject, Refused } from "./probe.ts";
+import { formatRefusal } from "./refusal.ts";
 import { formatStalled, settle } from "./settle.ts";
 import { isQuiet } from "./statusless.ts";
 import { textAt, valueAt } from "./unstructured.ts";
@@ -75,8 +76,18 @@ function isUntouchedIn(run: Run, { untouched, reference }: Planned): boolean {
 }
 
 async function lookAt(run: Run, plan: Planned): Promise<Looked["probe"]> {
-  if (plan.untouched === undefined || !isUntouchedIn(run, plan)) return probeObject(run, plan);
+  if (plan.untouched === undefined || !isUntouchedIn(run, plan)) return probe(run, plan);
   return { verdict: isSkippedWhilePresent(run, plan) ? "skipped" : "untouched", live: plan.untouched };
+}
+
+/** Looks at an object. Whatever goes wrong is told with its name. */
+async function probe(run: Run, plan: Planned): Promise<Probe> {
+  try {
+    return await probeObject(run, plan);
+  } catch (error) {
+    if (error instanceof Refused || run.options.signal?.aborted === true) throw error;
+    throw new Refused(formatRefusal(plan.reference, error), error);
+  }
 }
 
 /** Writes the object of a stage that was not tried, or looks at it after all. */
@@ -89,9 +100,12 @@ async function writeFirst(
   const entry = looked.find((candidate) => candidate.plan === plan);
   if (entry === undefined) return;
   const stored = await writeUntried(run, plan);
-  if (stored === undefined) entry.probe = await probeObject(run, plan);
+  const found = stored === undefined ? await probe(run, plan) : undefined;
+  // What is as it is wanted by now was written before its answer was lost.
+  const written = stored ?? (found?.verdict === "unchanged" ? found.live : undefined);
+  if (written === undefined) entry.probe = found;
   else {
-    live.set(plan, stored);
+    live.set(plan, written);
     entry.probe = { verdict: "apply", action: "configured", from: plan.recorded?.resourceVersion ?? "" };
   }
 }

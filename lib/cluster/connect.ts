@@ -46,7 +46,7 @@ const idleMilliseconds = 60_000;
 
 /**
  * A client of one API server on kept-alive connections (design, decision 12). Answers are parsed as JSON; refusals are
- * thrown as ApiError. A 429 is retried after the time it names, a lost connection at once, both a few times. Throws a
+ * thrown as ApiError. A refusal that names the time to ask again is repeated then, a lost connection at once, both a few times. Throws a
  * sentence where the kubeconfig cannot be used, and what the guard throws.
  */
 export function connect(address: ClusterAddress, options: ConnectOptions): ClusterClient {
@@ -125,9 +125,9 @@ async function send(connection: Connection, user: string | undefined, request: A
     try {
       const answer = await exchange(connection, user, request, body);
       if (answer.status < 400) return answer.body === "" ? undefined : JSON.parse(answer.body);
-      if (answer.status !== 429 || attempt === attempts) throw parseApiError(answer.status, answer.body, request);
+      if (!isAskedToWait(answer) || attempt === attempts) throw parseApiError(answer.status, answer.body, request);
       await sleep(
-        Math.min(answer.retryAfter, 5) * 1000,
+        Math.min(answer.retryAfter ?? 1, 5) * 1000,
         undefined,
         request.signal === undefined ? {} : { signal: request.signal },
       );
@@ -136,6 +136,11 @@ async function send(connection: Connection, user: string | undefined, request: A
       await sleep(20 * attempt);
     }
   }
+}
+
+/** As client-go has it: a server that is overloaded, starting or stopping names the time to ask again. */
+function isAskedToWait({ status, retryAfter }: Answer): boolean {
+  return status === 429 || (status >= 500 && retryAfter !== undefined);
 }
 
 /**
@@ -149,7 +154,8 @@ function mayRepeat(error: unknown, { method }: ApiRequest): boolean {
   return lost && (method !== "POST" || ("reusedSocket" in error && error.reusedSocket === true));
 }
 
-type Answer = { status: number; body: string; retryAfter: number };
+/** `retryAfter` in seconds, where the server names it. */
+type Answer = { status: number; body: string; retryAfter: number | undefined };
 
 async function exchange(
   connection: Connection,
@@ -213,11 +219,11 @@ async function read(incoming: IncomingMessage, limit: number): Promise<Answer> {
     }
     chunks.push(chunk);
   }
-  const retryAfter = Number(incoming.headers["retry-after"] ?? 1);
+  const retryAfter = Number(incoming.headers["retry-after"] ?? Number.NaN);
   return {
     status: incoming.statusCode ?? 0,
     body: Buffer.concat(chunks).toString("utf8"),
-    retryAfter: Number.isFinite(retryAfter) ? retryAfter : 1,
+    retryAfter: Number.isFinite(retryAfter) ? retryAfter : undefined,
   };
 }
 

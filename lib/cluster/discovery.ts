@@ -1,6 +1,7 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
 import type { ClusterClient } from "./client.ts";
 import { knownResource } from "./known-resources.ts";
+import { groupOf } from "./order.ts";
 
 /** How an API server serves one kind: its name in paths, and whether its objects live in namespaces. */
 export type Resource = { apiVersion: string; kind: string; plural: string; namespaced: boolean };
@@ -13,10 +14,24 @@ export class NoKindMatch extends Error {
   }
 }
 
+/**
+ * The API server does not know at present what it serves in a version of an API, as who serves that does not answer (an
+ * APIService that is down): nothing may be concluded from the absence of a kind. The message is client-go's.
+ */
+export class DiscoveryFailed extends Error {
+  constructor(apiVersion: string) {
+    const cause = `${apiVersion}: stale GroupVersion discovery: ${apiVersion}`;
+    super(`unable to retrieve the complete list of server APIs: ${cause}`);
+    this.name = "DiscoveryFailed";
+  }
+}
+
 /** What was learnt of one API server, shared by every identity that talks to it. */
 type Discovery = {
   resources: Map<string, Resource>;
   preferred: Map<string, string>;
+  /** Versions of APIs of which the API server had nothing, or something old, to say. */
+  stale: Set<string>;
   readAt: number;
   /** Kinds of definitions that were just applied, which what is served may not show yet; `at` is milliseconds since 1970. */
   learnt: Map<string, { resource: Resource; at: number }>;
@@ -39,6 +54,7 @@ function discoveryOf(client: ClusterClient): Discovery {
   const fresh: Discovery = {
     resources: new Map(),
     preferred: new Map(),
+    stale: new Set(),
     learnt: new Map(),
     readAt: Number.NEGATIVE_INFINITY,
   };
@@ -54,7 +70,7 @@ export function shareDiscovery(client: ClusterClient, other: ClusterClient): Clu
 
 /**
  * How the API server serves a kind. The kinds of Kubernetes itself need no request; others are read from aggregated discovery
- * once, and again on a miss (KS-134). Throws NoKindMatch, and ApiError where discovery itself is refused.
+ * once, and again on a miss (KS-134). Throws NoKindMatch, DiscoveryFailed, and ApiError where discovery itself is refused.
  */
 export async function resourceOf(
   client: ClusterClient,
@@ -72,11 +88,15 @@ export async function resourceOf(
   if (learnt !== undefined && Date.now() - learnt.at < learntMilliseconds) return learnt.resource;
   if (age > againMilliseconds) await discover(client, discovery, signal);
   const resource = discovery.resources.get(key);
+  if (resource === undefined && discovery.stale.has(apiVersion)) throw new DiscoveryFailed(apiVersion);
   if (resource === undefined) throw new NoKindMatch(apiVersion, kind);
   return resource;
 }
 
-/** The apiVersion in which the API server prefers to serve a kind of a group, or undefined where it serves none. */
+/**
+ * The apiVersion in which the API server prefers to serve a kind of a group, or undefined where it serves none. Throws
+ * DiscoveryFailed where it does not know, and ApiError.
+ */
 export async function preferredVersionOf(
   client: ClusterClient,
   { group, kind }: { group: string; kind: string },
@@ -86,7 +106,11 @@ export async function preferredVersionOf(
   const key = `${group} ${kind}`;
   if (!discovery.preferred.has(key) && Date.now() - discovery.readAt > againMilliseconds)
     await discover(client, discovery, signal);
-  return discovery.preferred.get(key);
+  const preferred = discovery.preferred.get(key);
+  const stale =
+    preferred === undefined ? [...discovery.stale].find((version) => groupOf(version) === group) : undefined;
+  if (stale !== undefined) throw new DiscoveryFailed(stale);
+  return preferred;
 }
 
 /** The path of one object; without its name where that is empty, which is the path of its collection. */
@@ -155,6 +179,7 @@ async function readAll(client: ClusterClient, discovery: Discovery): Promise<voi
   const lists = await Promise.all([read("/api"), read("/apis")]);
   discovery.resources.clear();
   discovery.preferred.clear();
+  discovery.stale.clear();
   for (const list of lists) {
     for (const group of itemsOf(list)) learnGroup(discovery, group);
   }
@@ -162,11 +187,12 @@ async function readAll(client: ClusterClient, discovery: Discovery): Promise<voi
 }
 
 /** An APIGroupDiscovery: its versions are in order of preference. */
-function learnGroup({ resources, preferred }: Discovery, group: Record<string, unknown>): void {
+function learnGroup({ resources, preferred, stale }: Discovery, group: Record<string, unknown>): void {
   const name = isRecord(group.metadata) && typeof group.metadata.name === "string" ? group.metadata.name : "";
   for (const version of recordsOf(group.versions)) {
     if (typeof version.version !== "string") continue;
     const apiVersion = name === "" ? version.version : `${name}/${version.version}`;
+    if (version.freshness === "Stale") stale.add(apiVersion);
     for (const { resource, responseKind, scope } of recordsOf(version.resources)) {
       const kind = isRecord(responseKind) ? responseKind.kind : undefined;
       if (typeof resource !== "string" || typeof kind !== "string") continue;

@@ -2,7 +2,7 @@ import type { KubernetesObject, ObjectReference } from "../api/object.ts";
 import { ApiError, isNotFound } from "./api-error.ts";
 import type { ClusterClient } from "./client.ts";
 import { concurrently } from "./concurrently.ts";
-import { NoKindMatch } from "./discovery.ts";
+import { DiscoveryFailed, NoKindMatch } from "./discovery.ts";
 import { formatInventoryId } from "./inventory.ts";
 import { findMetadata, findObject, listMetadata, listObjects } from "./objects.ts";
 
@@ -14,7 +14,7 @@ export type LiveReading = {
   labels?: Readonly<Record<string, string>>;
   /** From how many objects on one LIST is sent instead of a GET for each; default 2. */
   listFrom?: number;
-  /** What may not be read counts as absent instead of throwing: whoever acts on it meets the refusal itself. */
+  /** What may not or cannot be read counts as absent instead of throwing: whoever acts on it meets the refusal itself. */
   forbiddenIsAbsent?: boolean;
   concurrency: number;
   signal?: AbortSignal | undefined;
@@ -46,7 +46,8 @@ export async function readKind(
     return byId(found.filter((object) => object !== undefined));
   } catch (error) {
     const isAbsent = error instanceof NoKindMatch || isNotFound(error);
-    if (isAbsent || (reading.forbiddenIsAbsent === true && isForbidden(error))) return new Map();
+    const isUnreadable = isForbidden(error) || error instanceof DiscoveryFailed;
+    if (isAbsent || (reading.forbiddenIsAbsent === true && isUnreadable)) return new Map();
     throw error;
   }
 }
