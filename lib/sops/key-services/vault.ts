@@ -29,7 +29,10 @@ export type VaultLogin = {
   requestToken: (audience: string, signal: AbortSignal) => Promise<string>;
 };
 
-/** The deployment's own token. It goes to no other address than these: a file could have it sent anywhere otherwise. */
+/**
+ * The deployment's own token (`VAULT_TOKEN`). It goes to no other address than these: a file could have it sent anywhere
+ * otherwise. Slashes at the end of an address do not count.
+ */
 export type OwnVaultToken = { token: string; addresses: readonly string[] };
 
 export type VaultOptions = ServiceConnection & {
@@ -104,7 +107,8 @@ async function tokenFor(
 ): Promise<string> {
   if (token !== undefined) return token;
   if (login !== undefined) return logIn(address, login, exchange, signal);
-  if (own?.addresses.includes(address) === true) return own.token;
+  const named = (text: string) => text.replace(/\/+$/, "");
+  if (own?.addresses.some((known) => named(known) === named(address)) === true) return own.token;
   throw new Error(
     own === undefined
       ? `there is no token for Vault: the decryption Secret has no '${vaultEntry}', and --sops-vault-configmap is not set`
