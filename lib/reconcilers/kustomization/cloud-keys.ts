@@ -8,7 +8,8 @@ import { awsEntry } from "../../sops/key-services/aws-kms.ts";
 import { azureEntry } from "../../sops/key-services/azure-credentials.ts";
 import { type CloudKeyOptions, type CloudKeyServices, cloudKeyServices } from "../../sops/key-services/cloud-keys.ts";
 import { gcpEntry } from "../../sops/key-services/gcp-kms.ts";
-import { parseVaultConfig, type VaultLogin, vaultEntry } from "../../sops/key-services/vault.ts";
+import { ownEnvironment } from "../../sops/key-services/own-environment.ts";
+import { parseVaultConfig, type VaultLogin } from "../../sops/key-services/vault.ts";
 import { type CloudProvider, type NamedIdentity, readIdentity } from "../account-identity.ts";
 
 /** What decrypting with keys of clouds needs; `clouds` leads tests to their own. */
@@ -39,6 +40,7 @@ export function openCloudKeys(
     cloudKeyServices(entries, {
       identity,
       session: `${namespace}.${name}`,
+      ...ownEnvironment(process.env),
       ...context.clouds,
       vaultLogin: vaultLoginOf(context, identityFor),
     });
@@ -61,9 +63,6 @@ export function openCloudKeys(
     ...(entries.has(gcpEntry) ? {} : { gcp_kms: async (key, signal) => required((await gcp()).gcp_kms)(key, signal) }),
   };
 }
-
-/** Names of the entries that are of use here. */
-export const cloudEntries: readonly string[] = [awsEntry, azureEntry, gcpEntry, vaultEntry];
 
 function vaultLoginOf(
   { cluster, settings, signal }: CloudKeyContext,
