@@ -320,6 +320,7 @@ describe("a Kustomization of a remote cluster", () => {
     await workspace.untilReady("Kustomization", "own");
     const reference = { apiVersion: apiVersions.Kustomization, kind: "Kustomization", name: "namesake" };
     expect(await findObject(remoteClient, { ...reference, namespace: workspace.namespace })).toBeDefined();
+    expect(sent.some((body) => body.includes('"name":"own"'))).toBe(true);
     expect(sent.filter((body) => body.includes('"name":"namesake"'))).toEqual([]);
   });
 });
