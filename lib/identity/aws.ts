@@ -89,10 +89,10 @@ async function assumeRole(
   return { accessKeyId, secretAccessKey, sessionToken, expiresAt: expiryOf(credentials.Expiration) };
 }
 
-/** In JSON, STS gives seconds since 1970; some that speak its language give a date. */
+/** In JSON, STS gives seconds since 1970; some that speak its language give them as text, or a date. */
 function expiryOf(value: unknown): Date {
-  if (typeof value === "number") return new Date(value * 1000);
-  const date = new Date(typeof value === "string" ? value : "");
+  const isSeconds = typeof value === "number" || (typeof value === "string" && /^[0-9.]+(E[0-9]+)?$/.test(value));
+  const date = isSeconds ? new Date(Number(value) * 1000) : new Date(typeof value === "string" ? value : "");
   return Number.isNaN(date.getTime()) ? new Date(0) : date;
 }
 
