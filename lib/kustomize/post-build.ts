@@ -4,7 +4,7 @@ import { substitutionBudget } from "../text/envsubst.ts";
 import { formatGoYaml } from "../text/go-yaml.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { nameInBuild } from "./name-in-build.ts";
-import { objectsOf, type RenderedDocument, readDocuments } from "./rendered-objects.ts";
+import { isObject, objectsOf, type RenderedDocument, readDocuments } from "./rendered-objects.ts";
 import { type Substitution, substituteDocument } from "./substitute.ts";
 
 /**
@@ -43,7 +43,9 @@ export async function finishBuild(
 async function decryptDocument(document: RenderedDocument, decrypt: DecryptObject): Promise<RenderedDocument> {
   try {
     const object = await decrypt(document.object);
-    return object === undefined ? document : { object, text: formatGoYaml(object) };
+    if (object === undefined) return document;
+    if (!isObject(object)) throw new Error("what was decrypted has no apiVersion, kind and name");
+    return { object, text: formatGoYaml(object) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new BuildFailed(`decryption failed for '${nameInBuild(document.object)}': ${reason}`, { cause: error });

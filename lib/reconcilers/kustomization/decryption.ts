@@ -5,10 +5,10 @@ import type { Context } from "../../engine/reconciler.ts";
 import type { SourceDecryptor } from "../../kustomize/decrypt-sources.ts";
 import type { DecryptObject } from "../../kustomize/post-build.ts";
 import { decryptText } from "../../sops/decrypt.ts";
+import { decryptObject } from "../../sops/decrypt-object.ts";
 import { isEncrypted } from "../../sops/formats.ts";
-import type { KeyServices } from "../../sops/keys.ts";
+import { importKeys, type KeySource, selectKeySource } from "../../sops/import-keys.ts";
 import { type CloudKeyContext, openCloudKeys } from "./cloud-keys.ts";
-import { decryptObject } from "./decrypt-object.ts";
 import { failure, Halt } from "./halt.ts";
 
 /** What decrypts the files and objects of one Kustomization. It holds private keys, and must not outlive the pass. */
@@ -27,8 +27,8 @@ export type Decryption = {
 
 type KeySecret = KubernetesObject & { data?: Record<string, string> };
 
-/** The Secret that a Kustomization's keys come from; `fallback` is the operator's, of which age keys alone are taken. */
-type KeySource = { namespace: string; name: string; fallback: boolean };
+/** Where a Kustomization without a Secret has its keys: in clouds, as its identity. */
+const noSecret: KeySource = { namespace: "", name: "", ageOnly: false };
 
 /**
  * Reads the Secret of `spec.decryption`, as Sluice itself, or the one of `--sops-age-secret` where it names none (KS-096, KS-099).
@@ -36,20 +36,22 @@ type KeySource = { namespace: string; name: string; fallback: boolean };
  */
 export async function readDecryption(object: Kustomization, context: CloudKeyContext): Promise<Decryption | undefined> {
   if (object.spec.decryption === undefined) return undefined;
-  const source = keySourceOf(object, context);
-  if (source === undefined) return { open: () => openWith(object, new Map(), context), versions: "" };
+  const { sopsAgeSecret, runtimeNamespace } = context.settings;
+  const fallback = sopsAgeSecret === "" ? undefined : { namespace: runtimeNamespace, name: sopsAgeSecret };
+  const source = selectKeySource(object.spec.decryption.secretRef, object.metadata.namespace ?? "", fallback);
+  if (source === undefined) return { open: () => openWith(object, undefined, noSecret, context), versions: "" };
   const path = `/api/v1/namespaces/${source.namespace}/secrets/${source.name}`;
-  const subject = `${source.fallback ? "SOPS age " : ""}decryption Secret '${source.namespace}/${source.name}'`;
   try {
     const secret = await context.cluster.request<KeySecret>({ method: "GET", path, signal: context.signal });
     const { uid, resourceVersion } = secret.metadata;
     return {
-      open: () => openWith(object, entriesOf(secret, source), context, `from sops ${subject}`),
+      open: () => openWith(object, secret.data, source, context),
       versions: `decryption ${path} ${uid}/${resourceVersion}`,
     };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    const message = isNotFound(error) ? error.message : `cannot get sops ${subject}: ${error.message}`;
+    const what = `sops ${source.ageOnly ? "SOPS age " : ""}decryption Secret '${source.namespace}/${source.name}'`;
+    const message = isNotFound(error) ? error.message : `cannot get ${what}: ${error.message}`;
     const refuse = () => Promise.reject(failure("BuildFailed", message, error));
     return { open: refuse, versions: `decryption ${path} ${error.statusCode}` };
   }
@@ -70,35 +72,20 @@ export function refuseDecryptionIdentity(object: Kustomization, { settings }: Pi
   });
 }
 
-function keySourceOf(object: Kustomization, { settings }: CloudKeyContext): KeySource | undefined {
-  const name = object.spec.decryption?.secretRef?.name;
-  if (name !== undefined) return { namespace: object.metadata.namespace ?? "", name, fallback: false };
-  if (settings.sopsAgeSecret === "") return undefined;
-  return { namespace: settings.runtimeNamespace, name: settings.sopsAgeSecret, fallback: true };
-}
-
-function entriesOf({ data }: KeySecret, { fallback }: KeySource): Map<string, Uint8Array> {
-  const entries = Object.entries(data ?? {}).filter(([name]) => !fallback || name.endsWith(".agekey"));
-  return new Map(entries.map(([name, value]) => [name, Buffer.from(value, "base64")]));
-}
-
 async function openWith(
   object: Kustomization,
-  entries: ReadonlyMap<string, Uint8Array>,
+  data: KeySecret["data"],
+  source: KeySource,
   context: CloudKeyContext,
-  where = "",
 ): Promise<Decryptor> {
-  const keys = await importKeys(object, entries, context, where);
-  const decryptFile: SourceDecryptor["decryptFile"] = (content, input, output) =>
-    decryptText(content, input, output, keys, { signal: context.signal });
-  return { isEncrypted, decryptFile, decryptObject: (encrypted) => decryptObject(encrypted, decryptFile) };
-}
-
-async function importKeys(
-  object: Kustomization,
-  entries: ReadonlyMap<string, Uint8Array>,
-  context: CloudKeyContext,
-  _where: string,
-): Promise<KeyServices> {
-  return openCloudKeys(object, entries, context);
+  const { signal } = context;
+  const entries = new Map(Object.entries(data ?? {}).map(([name, value]) => [name, Buffer.from(value, "base64")]));
+  const keys = await importKeys(entries, source, (cloud) => openCloudKeys(object, cloud, context)).catch((error) => {
+    throw failure("BuildFailed", error instanceof Error ? error.message : String(error), error);
+  });
+  return {
+    isEncrypted,
+    decryptFile: (content, input, output) => decryptText(content, input, output, keys, { signal }),
+    decryptObject: (encrypted) => decryptObject<KubernetesObject>(encrypted, keys, signal),
+  };
 }
