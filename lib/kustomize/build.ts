@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { KubernetesObject } from "../api/object.ts";
+import { Doubtful } from "../text/certain-yaml.ts";
 import type { OpenArtifact } from "./artifact.ts";
 import { kustomizeBinary } from "./binary.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { hideDecrypted } from "./decrypted-artifact.ts";
+import { type Rendered, renderPlain as renderCertain } from "./plain.ts";
 import { artifactDirectory, type Plan, planBuild } from "./plan.ts";
 import { finishBuild, type PostBuild } from "./post-build.ts";
 import { tellOrigins, tellRemotes } from "./remote-names.ts";
@@ -13,6 +15,9 @@ import { readObjects } from "./rendered-objects.ts";
 import { type RunResult, runKustomize } from "./run-kustomize.ts";
 import type { BuildSpec } from "./spec.ts";
 import { type Content, inWorkspace } from "./workspace.ts";
+
+/** A plan that can be carried out. */
+type Buildable = Exclude<Plan, { failure: BuildFailed }>;
 
 /** What a build gives: the objects in kustomize's order, and the digest of the rendered YAML (KS-226): `sha256:<hex>`. */
 export type BuildResult = { objects: KubernetesObject[]; digest: string };
@@ -40,7 +45,10 @@ export function inputDigest(artifact: OpenArtifact, spec: BuildSpec): string {
 export async function build(artifact: OpenArtifact, spec: BuildSpec, options: BuildOptions = {}): Promise<BuildResult> {
   const plan = planBuild(artifact, spec);
   if ("failure" in plan) throw new BuildFailed(hideDecrypted(plan.failure.message, artifact));
+  let plain: Rendered | undefined;
   const render = async () => {
+    plain = renderPlain(plan);
+    if (plain !== undefined) return plain.yaml;
     const result = await renderPlan(plan, options);
     if ("output" in result) return tellOrigins(result.output, plan.reach);
     throw new BuildFailed(hideDecrypted(explain(tellRemotes(result.error, plan.reach), plan), artifact));
@@ -50,10 +58,17 @@ export async function build(artifact: OpenArtifact, spec: BuildSpec, options: Bu
   if (postBuild?.decryptObject !== undefined || postBuild?.substitution !== undefined)
     return finishBuild(yaml, postBuild);
   const digest = `sha256:${createHash("sha256").update(yaml).digest("hex")}`;
-  return { objects: readObjects(yaml), digest };
+  return { objects: plain?.objects ?? readObjects(yaml), digest };
 }
 
-async function renderPlan(plan: Exclude<Plan, { failure: BuildFailed }>, options: BuildOptions): Promise<RunResult> {
+/** Most builds need no kustomize, whose start alone costs more than all that is left of them. */
+function renderPlain({ directory, kustomization, reach, around }: Buildable): Rendered | undefined {
+  if (around !== undefined || reach.clones.size + reach.downloads.size > 0) return undefined;
+  const rendered = renderCertain(directory, kustomization, reach);
+  return rendered instanceof Doubtful ? undefined : rendered;
+}
+
+async function renderPlan(plan: Buildable, options: BuildOptions): Promise<RunResult> {
   const binary = await kustomizeBinary();
   const { reach, around } = plan;
   return inWorkspace(contentOf(plan), options.directory, async (workspace) => {
@@ -68,7 +83,7 @@ async function renderPlan(plan: Exclude<Plan, { failure: BuildFailed }>, options
   });
 }
 
-function contentOf({ reach, around }: Exclude<Plan, { failure: BuildFailed }>): Content {
+function contentOf({ reach, around }: Buildable): Content {
   const files = [...reach.files].map(([path, content]): [string, Uint8Array] => [
     `${artifactDirectory}/${path}`,
     content,

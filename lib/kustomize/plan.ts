@@ -4,6 +4,7 @@ import { BuildFailed } from "./build-failed.ts";
 import { completeKustomization } from "./complete.ts";
 import { preloadFiles } from "./preload.ts";
 import { type Reach, reachFrom } from "./reach.ts";
+import type { Struct } from "./shape.ts";
 import type { BuildSpec } from "./spec.ts";
 
 /** What a build will be: where, from which files, or why it cannot be. */
@@ -15,6 +16,8 @@ export type Plan = {
   generated: boolean;
 } & (
   | {
+      /** What is built: the kustomization of the directory, completed. */
+      kustomization: Struct;
       reach: Reach;
       /** Files around the artifact, for a build that takes a detour (`preloadFiles`). */
       around: ReadonlyMap<string, string> | undefined;
@@ -49,7 +52,8 @@ function makePlan(artifact: OpenArtifact, spec: BuildSpec): Plan {
     generated = completed.generated;
     const reach = reachFrom(artifact, directory, completed.fileName, completed.kustomization);
     const around = reach.schemas ? preloadFiles(completed.kustomization, directory, artifactDirectory) : undefined;
-    return { directory, generated, reach, around, digest: digestOf([directory, common], reach) };
+    const { kustomization } = completed;
+    return { directory, generated, kustomization, reach, around, digest: digestOf([directory, common], reach) };
   } catch (failure) {
     if (!(failure instanceof BuildFailed)) throw failure;
     return { directory, generated, failure, digest: digestOf([directory, common, failure.message]) };
