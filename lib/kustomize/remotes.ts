@@ -82,8 +82,10 @@ async function fetchAll(
   return found;
 }
 
-function usedRemote(reference: RemoteReference, content: Extract<RemoteContent, { revision: string }>): UsedRemote {
+/** What is noted of it is stored, so a password that is in its address is not: the next pass looks anew if it is asked for one. */
+function usedRemote(named: RemoteReference, content: Extract<RemoteContent, { revision: string }>): UsedRemote {
   const { revision } = content;
+  const reference = { ...named, url: named.url.replace(/^([a-z]+:\/\/)[^/?#]*@/i, "$1") };
   return content.type === "file" && content.tag !== undefined
     ? { reference, revision, tag: content.tag }
     : { reference, revision };

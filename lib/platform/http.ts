@@ -5,8 +5,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
 import { AddressRefused, tenantAddress } from "./tenant-address.ts";
 
-/** `limit` is in bytes of the decoded body; `redirects` is how many are followed; `signal` ends waiting and reading. */
-export type DownloadOptions = { limit: number; signal: AbortSignal; redirects: number };
+/**
+ * `limit` is in bytes of the decoded body; `redirects` is how many are followed; `signal` ends waiting and reading; `attempts` is
+ * how often it is asked at most (4).
+ */
+export type DownloadOptions = { limit: number; signal: AbortSignal; redirects: number; attempts?: number };
 
 /** Waits before the second, third and fourth attempt, in milliseconds: what lasts longer is the caller's next look's business. */
 const backOff = [200, 600, 1_500];
@@ -31,8 +34,9 @@ export async function download(url: string, options: DownloadOptions): Promise<U
  * server may answer 304 (RFC 9110). Throws a sentence where there is no answer, and as `download` for redirects and the limit.
  */
 export async function get(url: string, options: DownloadOptions & { knownTag?: string }): Promise<Answer> {
+  const pauses = backOff.slice(0, (options.attempts ?? backOff.length + 1) - 1);
   for (let attempt = 0; ; attempt++) {
-    const pause = backOff[attempt];
+    const pause = pauses[attempt];
     try {
       const answer = await getOnce(url, options);
       const mayPass = answer.status >= 500 || answer.status === 429;

@@ -102,7 +102,8 @@ async function fetchFile({ url }: RemoteFile, signal: AbortSignal): Promise<Remo
 }
 
 function getFile(url: string, signal: AbortSignal, tag: string | undefined): Promise<Answer> {
-  const options = { limit: bounds.fileBytes, signal, redirects };
+  // Twice: the page in front of a repository may be an error that lasts.
+  const options = { limit: bounds.fileBytes, signal, redirects, attempts: 2 };
   return get(url, tag === undefined ? options : { ...options, knownTag: tag });
 }
 
