@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { KustomizationSpec } from "../lib/api/kustomization.ts";
 import type { GitRepository } from "../lib/host/git/repository.ts";
 import { bedPart } from "./bed/bed.ts";
-import { type AgePair, agePair, sopsEncrypt } from "./bed/sops/encrypt.ts";
-import { type SopsPrograms, sopsPrograms } from "./bed/sops/sops.ts";
+import { sopsPrograms } from "./bed/sops/sops.ts";
+import { type AgePair, openSopsWorkshop, type SopsType, type SopsWorkshop } from "./bed/sops/workshop.ts";
 import { conditionOf, configMap, openWorkspace, type Reconciled, type Workspace } from "./bed/workspace.ts";
 
 let workspace: Workspace;
 let repository: GitRepository;
-let programs: SopsPrograms;
+let workshop: SopsWorkshop;
 let keys: AgePair;
 
 const decryption = { provider: "sops", secretRef: { name: "keys" } } as const;
@@ -18,8 +18,8 @@ const decryption = { provider: "sops", secretRef: { name: "keys" } } as const;
 const ofData = ["--encrypted-regex", "^(data|stringData|spec)$"];
 
 beforeAll(async () => {
-  programs = await sopsPrograms(() => undefined);
-  keys = await agePair(programs);
+  workshop = await openSopsWorkshop(await sopsPrograms(() => undefined));
+  keys = await workshop.ageKey();
   workspace = await openWorkspace("decryption");
   repository = await workspace.repository({
     "whole/secret.yaml": await encrypt("secret.yaml", secret("whole", { password: "clear-1" }), ofData),
@@ -78,7 +78,10 @@ beforeAll(async () => {
   await workspace.untilReady("GitRepository", "source");
 }, 600_000);
 
-afterAll(() => workspace?.close());
+afterAll(async () => {
+  await workspace?.close();
+  await workshop?.close();
+});
 
 function secret(name: string, stringData: Record<string, string>, annotations: Record<string, string> = {}): string {
   return JSON.stringify({ apiVersion: "v1", kind: "Secret", metadata: { name, annotations }, stringData });
@@ -86,8 +89,18 @@ function secret(name: string, stringData: Record<string, string>, annotations: R
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
-const encrypt = (fileName: string, text: string, args: string[] = [], recipient = keys.recipient) =>
-  sopsEncrypt(programs, fileName, text, ["--age", recipient, ...args]);
+const types: Record<string, SopsType> = { yaml: "yaml", json: "json", env: "dotenv", ini: "ini" };
+
+/** Encrypts a text, in the format that its name stands for. */
+async function encrypt(
+  fileName: string,
+  text: string,
+  args: string[] = [],
+  recipient = keys.recipient,
+): Promise<string> {
+  const type = types[fileName.slice(fileName.lastIndexOf(".") + 1)] ?? "binary";
+  return (await workshop.encrypt(text, type, ["--age", recipient, ...args])).toString();
+}
 
 async function keysOf(name: string, stringData: Record<string, string>): Promise<void> {
   await workspace.create({ apiVersion: "v1", kind: "Secret", metadata: { name }, stringData });
@@ -115,14 +128,21 @@ async function failureOf(name: string, path: string, spec: Partial<Kustomization
   return [reason, message];
 }
 
+/** Commits and waits until the source offers what came of it. */
+async function offer(files: Record<string, string>): Promise<string> {
+  const revision = `main@sha1:${await repository.commit(files)}`;
+  await workspace.reconcile("GitRepository", "source");
+  await workspace.until("GitRepository", "source", ({ status }) => status?.artifact?.revision === revision);
+  return revision;
+}
+
 /** Commits and waits until the Kustomization has applied what came of it. */
 async function follow(name: string, files: Record<string, string>): Promise<Reconciled> {
-  const commit = await repository.commit(files);
-  await workspace.reconcile("GitRepository", "source");
+  const revision = await offer(files);
   return workspace.until(
     "Kustomization",
     name,
-    ({ status }) => status?.lastAppliedRevision === `main@sha1:${commit}` && conditionOf(status, "Ready") !== undefined,
+    ({ status }) => status?.lastAppliedRevision === revision && conditionOf(status, "Ready") !== undefined,
   );
 }
 
@@ -201,18 +221,16 @@ describe("decryption", () => {
   });
 
   it("KS-096, KS-097: post-quantum identities decrypt, several in one entry and beside comments", async () => {
-    const quantum = await agePair(programs, ["-pq"]);
-    const other = await agePair(programs);
-    await keysOf("quantum", { "both.agekey": `# comment\n${other.identity}\n${quantum.identity}` });
+    const quantum = await workshop.ageKey("pq");
+    const other = await workshop.ageKey();
+    await keysOf("quantum-keys", { "both.agekey": `# comment\n${other.identity}\n${quantum.identity}` });
     const files = {
       "quantum/secret.yaml": await encrypt("s.yaml", secret("quantum", { a: "b" }), ofData, quantum.recipient),
     };
-    await repository.commit(files);
-    await workspace.reconcile("GitRepository", "source");
+    await offer(files);
     await workspace.kustomization("quantum", {
       path: "./quantum",
-      retryInterval: "1s",
-      decryption: { provider: "sops", secretRef: { name: "quantum" } },
+      decryption: { provider: "sops", secretRef: { name: "quantum-keys" } },
     });
     await workspace.untilReady("Kustomization", "quantum");
     expect(await clearOf("quantum")).toEqual({ a: "b" });
@@ -260,9 +278,8 @@ describe("decryption", () => {
   it("KS-106, KS-107: the same Secret encrypted anew is no change, another content is one, named and not shown", async () => {
     const file = "again/secret.yaml";
     const content = (value: string) => encrypt("secret.yaml", secret("again", { password: value }), ofData);
-    await repository.commit({ [file]: await content("clear-20") });
-    await workspace.reconcile("GitRepository", "source");
-    await workspace.kustomization("again", { path: "./again", retryInterval: "1s", decryption });
+    await offer({ [file]: await content("clear-20") });
+    await workspace.kustomization("again", { path: "./again", decryption });
     await workspace.untilReady("Kustomization", "again");
     const before = await workspace.find("Secret", "again");
     const told = (await messagesOf("again")).length;
@@ -283,10 +300,9 @@ describe("decryption", () => {
     const unmarked = text.replace(/two: ENC\[.*\]/, "two: s3cret-in-the-wrong-place");
     expect(corrupt).not.toBe(text);
     const files = { "corrupt/a.yaml": corrupt, "unmarked/a.yaml": unmarked };
-    await repository.commit(files);
-    await workspace.reconcile("GitRepository", "source");
+    await offer(files);
     for (const name of ["corrupt", "unmarked"]) {
-      await workspace.kustomization(name, { path: `./${name}`, decryption, retryInterval: "1s" });
+      await workspace.kustomization(name, { path: `./${name}`, decryption });
       const { status } = await workspace.until("Kustomization", name, (object) =>
         (conditionOf(object.status, "Ready")?.message ?? "").includes("error decrypting sops tree"),
       );
@@ -308,8 +324,9 @@ describe("decryption", () => {
     });
     const stored = await textsBelow(join(artifacts, "..", ".."));
     const log = await readFile(logFile, "latin1");
-    expect(log).toContain(workspace.namespace);
-    expect(stored.length).toBeGreaterThan(0);
+    // What is looked for is there, encrypted: the artifact, and the record of what was applied.
+    expect(stored.filter((text) => text.includes("ENC[AES256_GCM"))).not.toEqual([]);
+    expect(stored.filter((text) => text.includes(`${workspace.namespace}_again__Secret`))).not.toEqual([]);
     const values = [
       ...Array.from({ length: 14 }, (_, index) => `clear-${index + 1}`),
       "clear-20",
