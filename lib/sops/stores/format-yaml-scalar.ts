@@ -21,7 +21,6 @@ export function formatYamlScalar(value: Scalar, outer: number, inner: number): s
 
 /** A key; `explicit` where it has to be announced by a question mark. */
 export function formatKey(key: string): { text: string; explicit: boolean } {
-  if (key === "<<") return { text: "!!merge <<", explicit: false };
   const text = key.includes("\n") ? quoteDouble(key) : formatText(key, 0, 0);
   return { text, explicit: text.length > 128 };
 }
@@ -33,6 +32,7 @@ function formatFloat(value: number): string {
 
 function formatText(text: string, outer: number, inner: number): string {
   if (text.includes("\n")) return canBeBlock(text) ? formatBlock(text, outer, inner) : quoteDouble(text);
+  if (text === "<<") return "!!merge <<";
   if (text === "" || !isPlainText(text)) return quoteDouble(text);
   if (hasSpecial(text) || text.includes("\t")) return quoteDouble(text);
   return canBePlain(text) ? text : `'${text.replaceAll("'", "''")}'`;

@@ -1,4 +1,5 @@
 import { type Branch, type Documents, type Entry, isBranch, isRemark, type Remark } from "../tree.ts";
+import { trimSpace } from "./go-space.ts";
 import { type IniKey, type IniSection, parseIniSections } from "./parse-ini.ts";
 import { plainBytes } from "./plain-text.ts";
 import type { Store } from "./store.ts";
@@ -35,7 +36,7 @@ function emitIni(documents: Documents): Uint8Array {
   const sections = documents.flatMap(({ items }) => items).flatMap((item) => (isRemark(item) ? [] : [sectionOf(item)]));
   let out = "";
   for (const [index, section] of sections.entries()) {
-    if (section.comment !== "") out += formatComment(section.comment);
+    if (section.comment !== "") out += formatComment(section.comment, "section");
     const isDefault = index === 0 && section.name.toUpperCase() === "DEFAULT";
     if (isDefault && section.keys.size === 0) continue;
     if (!isDefault) out += `[${section.name}]\n`;
@@ -76,10 +77,11 @@ function textOf({ key, value }: Entry): string {
   return new TextDecoder().decode(plainBytes(value));
 }
 
-function formatComment(comment: string): string {
+function formatComment(comment: string, of: "section" | "key"): string {
   const lines = comment.split("\n").map((line) => {
     if (line === "") throw new Error("Error marshaling to INI: a comment has an empty line");
-    return /^[#;]/.test(line) ? `${line[0]} ${line.slice(1).trim()}` : `; ${line}`;
+    if (/^[#;]/.test(line)) return `${line[0]} ${trimSpace(line.slice(1))}`;
+    return `; ${of === "key" ? trimSpace(line) : line}`;
   });
   return `${lines.join("\n")}\n`;
 }
@@ -90,7 +92,7 @@ function formatKeys(keys: IniSection["keys"]): string {
   let out = "";
   for (const [index, { value, comment }] of [...keys.values()].entries()) {
     const name = names[index] ?? "";
-    if (comment !== "") out += formatComment(comment);
+    if (comment !== "") out += formatComment(comment, "key");
     out += `${name}${" ".repeat(width - Buffer.byteLength(name))} = ${formatValue(value)}\n`;
   }
   return out;
@@ -104,5 +106,5 @@ function formatName(name: string): string {
 function formatValue(value: string): string {
   if (/[\n`]/.test(value)) return `"""${value}"""`;
   if (/[#;]/.test(value)) return `\`${value}\``;
-  return value.trim() === value ? value : `"${value}"`;
+  return trimSpace(value) === value ? value : `"${value}"`;
 }

@@ -1,3 +1,5 @@
+import { trimSpace, trimStart } from "./go-space.ts";
+
 /** A key's value, and the remark before or after it with the sign that begins it; empty where there is none. */
 export type IniKey = { value: string; comment: string };
 
@@ -23,7 +25,7 @@ export function parseIniSections(text: string): IniSection[] {
   const sections = [section];
   let unnamed = 1;
   while (reader.at < lines.length) {
-    const line = nextLine(reader).trimStart();
+    const line = trimStart(nextLine(reader));
     if (line === "") continue;
     if (/^[#;]/.test(line)) {
       reader.comment += line;
@@ -54,7 +56,7 @@ function nextLine(reader: Reader): string {
 }
 
 function takeComment(reader: Reader): string {
-  const comment = reader.comment.trim();
+  const comment = trimSpace(reader.comment);
   reader.comment = "";
   return comment;
 }
@@ -74,17 +76,17 @@ function readName(line: string, reader: Reader): { name: string; rest: string } 
     const end = line.search(/[=:]/);
     if (end === -1) throw new Error(`key-value delimiter not found in line ${reader.at}`);
     if (end === 0) throw new Error(`empty key name in line ${reader.at}`);
-    return { name: line.slice(0, end).trim(), rest: line.slice(end + 1) };
+    return { name: trimSpace(line.slice(0, end)), rest: line.slice(end + 1) };
   }
   const close = line.indexOf(quote, quote.length);
   if (close === -1) throw new Error(`missing closing key quote in line ${reader.at}`);
   const delimiter = line.slice(close + quote.length).search(/[=:]/);
   if (delimiter === -1) throw new Error(`key-value delimiter not found in line ${reader.at}`);
-  return { name: line.slice(quote.length, close).trim(), rest: line.slice(close + quote.length + delimiter + 1) };
+  return { name: trimSpace(line.slice(quote.length, close)), rest: line.slice(close + quote.length + delimiter + 1) };
 }
 
 function readValue(rest: string, reader: Reader): string {
-  const line = rest.trimStart();
+  const line = trimStart(rest);
   if (line === "") return "";
   const quote = /^(?:"""(?=.)|`)/s.exec(line)?.[0];
   if (quote !== undefined) {
@@ -93,12 +95,12 @@ function readValue(rest: string, reader: Reader): string {
       ? readLines(line.slice(quote.length), quote, reader)
       : line.slice(quote.length, quote.length + end);
   }
-  const trimmed = line.trim();
+  const trimmed = trimSpace(line);
   if (trimmed.endsWith("\\")) return readContinued(trimmed.slice(0, -1), reader);
   const sign = trimmed.search(/[#;]/);
   if (sign === -1) return unquoted(trimmed);
   reader.comment += trimmed.slice(sign);
-  return unquoted(trimmed.slice(0, sign).trim());
+  return unquoted(trimSpace(trimmed.slice(0, sign)));
 }
 
 /** A value in quotes over several lines. */
@@ -109,10 +111,7 @@ function readLines(begun: string, quote: string, reader: Reader): string {
     const next = nextLine(reader);
     const end = next.lastIndexOf(quote);
     if (end !== -1) {
-      reader.comment += next
-        .slice(end)
-        .replace(/^[^#;]*/, "")
-        .trim();
+      reader.comment += trimSpace(next.slice(end).replace(/^[^#;]*/, ""));
       return value + next.slice(0, end);
     }
     value += next;
@@ -123,7 +122,7 @@ function readLines(begun: string, quote: string, reader: Reader): string {
 function readContinued(begun: string, reader: Reader): string {
   let value = begun;
   while (reader.at < reader.lines.length) {
-    const next = nextLine(reader).trim();
+    const next = trimSpace(nextLine(reader));
     if (next === "") break;
     value += next;
     if (!value.endsWith("\\")) break;
