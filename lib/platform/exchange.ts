@@ -82,11 +82,17 @@ async function once(request: ServiceRequest, options: ExchangeOptions, signal: A
     if (error instanceof TooLarge) throw error;
     if (signal.aborted || patience.aborted) throw new Unreached(`${named} did not answer in time`, { cause: error });
     const message = `${named} could not be reached: ${error instanceof Error ? error.message : String(error)}`;
-    throw error instanceof AddressRefused ? new Error(message, { cause: error }) : new Unreached(message);
+    throw isFinal(error) ? new Error(message, { cause: error }) : new Unreached(message);
   }
 }
 
 class TooLarge extends Error {}
+
+/** An address that must not be reached, or a certificate that is not trusted: another attempt ends alike. */
+function isFinal(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return error instanceof AddressRefused || /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT)/.test(code);
+}
 
 async function textOf(response: IncomingMessage, named: string, limit: number): Promise<string> {
   const chunks: Uint8Array[] = [];

@@ -73,7 +73,7 @@ function vaultLoginOf(
   const configMap = `${namespace}/${name}`;
   return {
     configMap,
-    loginPaths: async () => {
+    instances: async () => {
       const reference = { apiVersion: "v1", kind: "ConfigMap", namespace, name };
       const { data = {} } = await getObject<KubernetesObject & { data?: Record<string, string> }>(
         cluster,

@@ -89,7 +89,7 @@ const loginAs = (
   const configMap = "flux-system/vault";
   return {
     configMap,
-    loginPaths: async () => parseVaultConfig({ "config.yaml": JSON.stringify({ instances }) }, configMap),
+    instances: async () => parseVaultConfig({ "config.yaml": JSON.stringify({ instances }) }, configMap),
     requestToken: (audience) => {
       asked.push([name, audience]);
       return token(name, audience);

@@ -1,10 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:https";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   type CloudAnswer,
   type CloudRequestSeen,
   type CloudService,
   startCloudService,
 } from "../../../test/bed/cloud-service.ts";
+import { createCertificateAuthority, issueCertificate } from "../../platform/local/certificate.ts";
 import type { VaultKey } from "../keys.ts";
 import { parseVaultConfig, parseVaultEntry, type VaultOptions, vault } from "./vault.ts";
 
@@ -73,8 +76,8 @@ describe("requests to Vault", () => {
 
   it("KS-104: a token that is no ServiceAccount's gives no role", async () => {
     const jwt = (claims: unknown) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.x`;
-    const loginPaths = async () => new Map([[address, "auth/kubernetes/login"]]);
-    const login = (token: string) => ({ configMap: "flux-system/vault", loginPaths, requestToken: async () => token });
+    const instances = async () => new Map([[address, { loginPath: "auth/kubernetes/login" }]]);
+    const login = (token: string) => ({ configMap: "flux-system/vault", instances, requestToken: async () => token });
     const words = "failed to derive Vault role for authentication";
     await expect(service({ login: login("opaque") })(key)).rejects.toThrow(`${words}: not a JWT`);
     await expect(service({ login: login(jwt({ sub: "someone" })) })(key)).rejects.toThrow(
@@ -85,8 +88,8 @@ describe("requests to Vault", () => {
 
   it("KS-104: a login asks the path as it is written, once for an address, and what has no token is told", async () => {
     const jwt = `e30.${Buffer.from('{"sub":"system:serviceaccount:apps:reader"}').toString("base64url")}.x`;
-    const loginPaths = async () => new Map([[address, "ns1/auth/jwt-prod/login"]]);
-    const login = { configMap: "flux-system/vault", loginPaths, requestToken: async () => jwt };
+    const instances = async () => new Map([[address, { loginPath: "ns1/auth/jwt-prod/login" }]]);
+    const login = { configMap: "flux-system/vault", instances, requestToken: async () => jwt };
     answer = ({ path }) => (path.endsWith("login") ? { json: { auth: { client_token: "short-lived" } } } : plain);
     const decrypt = service({ login });
     await Promise.all([decrypt(key), decrypt(key)]);
@@ -104,13 +107,46 @@ describe("requests to Vault", () => {
   });
 });
 
+describe("a Vault with a certificate of its own authority", () => {
+  const authority = createCertificateAuthority("of the house");
+  const { certificate, key: privateKey } = issueCertificate(authority, { names: ["127.0.0.1"] });
+  const own = createServer({ cert: certificate, key: privateKey }, (_request, response) => {
+    response.end(JSON.stringify(plain.json));
+  });
+  let vaultAddress: string;
+  beforeAll(async () => {
+    own.listen(0, "127.0.0.1");
+    await once(own, "listening");
+    const bound = own.address();
+    vaultAddress = `https://127.0.0.1:${typeof bound === "object" ? bound?.port : 0}`;
+  });
+  afterAll(() => {
+    own.closeAllConnections();
+    own.close();
+  });
+
+  it("KS-104: is trusted where the operator has named the authority for its address", async () => {
+    const login = (instances: unknown[]) => ({
+      configMap: "flux-system/vault",
+      instances: async () => parseVaultConfig({ "config.yaml": JSON.stringify({ instances }) }, "flux-system/vault"),
+      requestToken: () => Promise.reject(new Error("the Secret's token comes first")),
+    });
+    const trusted = { address: vaultAddress, certificateAuthority: authority.certificate };
+    const decrypt = (instances: unknown[]) =>
+      vault({ token: "word", login: login(instances) })({ ...key, vaultAddress });
+    expect(Buffer.from(await decrypt([trusted]))).toEqual(dataKey);
+    await expect(decrypt([{ ...trusted, address: address }])).rejects.toThrow("unable to verify the first certificate");
+    await expect(decrypt(["no object"])).rejects.toThrow("unable to verify the first certificate");
+  });
+});
+
 describe("the configuration of Vault logins", () => {
   it("KS-104: names a login path for each address", () => {
     const text =
       "instances:\n- address: https://a.example\n  loginPath: auth/kubernetes/login\n- address: https://b.example\n";
     expect([...parseVaultConfig({ "config.yaml": text }, "flux-system/vault")]).toEqual([
-      ["https://a.example", "auth/kubernetes/login"],
-      ["https://b.example", ""],
+      ["https://a.example", { loginPath: "auth/kubernetes/login" }],
+      ["https://b.example", { loginPath: "" }],
     ]);
     expect([...parseVaultConfig({ "config.yaml": "" }, "flux-system/vault")]).toEqual([]);
   });

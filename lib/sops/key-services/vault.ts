@@ -1,4 +1,4 @@
-import type { Exchange, ServiceAnswer } from "../../platform/exchange.ts";
+import { type Exchange, type ServiceAnswer, serviceExchange } from "../../platform/exchange.ts";
 import { parseYamlDocuments } from "../../text/yaml.ts";
 import type { KeyService, VaultKey } from "../keys.ts";
 import {
@@ -19,12 +19,18 @@ export const vaultEntry = "sops.vault-token";
 /** The key of the ConfigMap that `--sops-vault-configmap` names. */
 export const vaultConfigKey = "config.yaml";
 
+/**
+ * How to log in to one server: the path is used as it is written. `certificateAuthority` (PEM) is trusted for it instead of the
+ * public ones; Flux takes that from its pod's environment, and does not look at this field.
+ */
+export type VaultInstance = { loginPath: string; certificateAuthority?: string };
+
 /** Logging in with a token of a ServiceAccount (KS-104). */
 export type VaultLogin = {
   /** `<namespace>/<name>` of the ConfigMap, for messages. */
   configMap: string;
-  /** The login path of each address: who is not in it is not trusted. Asked when a token is needed. */
-  loginPaths: () => Promise<ReadonlyMap<string, string>>;
+  /** The servers by their addresses: who is not among them is not trusted. Asked when the first key needs it. */
+  instances: () => Promise<ReadonlyMap<string, VaultInstance>>;
   /** A token of the ServiceAccount to decrypt as, for one audience. */
   requestToken: (audience: string, signal: AbortSignal) => Promise<string>;
 };
@@ -48,14 +54,23 @@ export type VaultOptions = ServiceConnection & {
  */
 export function vault(options: VaultOptions): KeyService<VaultKey> {
   const once = askedOnce<string>();
+  const read = askedOnce<ReadonlyMap<string, VaultInstance>>();
+  const instances = () => read("", async () => (await options.login?.instances()) ?? new Map());
   return async (key, caller) => {
     const signal = bounded(caller);
-    const exchange = exchangeOf(options);
     const path = decryptPath(key);
     const failed = (why: string) =>
       new Error(`failed to decrypt sops data key from Vault transit backend '${path}': ${why}`);
     const url = apiAddress(key.vaultAddress, path);
-    const token = await once(key.vaultAddress, () => tokenFor(key.vaultAddress, options, exchange, signal));
+    const { login, token: given } = options;
+    // What needs no login does not fail where the servers cannot be read.
+    const servers = given === undefined ? await instances() : await instances().catch(() => new Map());
+    const exchange = exchangeWith(servers.get(key.vaultAddress), options);
+    const token = await once(key.vaultAddress, () =>
+      given === undefined && login !== undefined
+        ? logIn(key.vaultAddress, login, servers, exchange, signal)
+        : storedToken(key.vaultAddress, options),
+    );
     const answer = await post(url, { ciphertext: key.enc }, token, exchange, signal);
     const fields = fieldsOf(answer);
     if (answer.status !== 200) throw failed(complaintOf(answer, fields));
@@ -72,13 +87,13 @@ export function parseVaultEntry(text: string): string | undefined {
 }
 
 /**
- * The login path of each address: `instances[]{address,loginPath}` of the ConfigMap's `config.yaml`. Throws with Flux's text.
+ * The servers by their addresses: `instances[]{address,loginPath}` of the ConfigMap's `config.yaml`. Throws with Flux's text.
  * `configMap` is `<namespace>/<name>`, for messages.
  */
 export function parseVaultConfig(
   data: Readonly<Record<string, string>>,
   configMap: string,
-): ReadonlyMap<string, string> {
+): ReadonlyMap<string, VaultInstance> {
   const text = data[vaultConfigKey];
   if (text === undefined) throw new Error(`Vault ConfigMap '${configMap}' is missing the '${vaultConfigKey}' key`);
   const wrong = (why: string) =>
@@ -92,21 +107,23 @@ export function parseVaultConfig(
   const instances = isFields(config) ? (config.instances ?? []) : undefined;
   if (!Array.isArray(instances)) throw wrong("instances is not a list");
   return new Map(
-    instances.map((instance: unknown, index): [string, string] => {
+    instances.map((instance: unknown, index): [string, VaultInstance] => {
       if (!isFields(instance)) throw wrong(`instances[${index}] is not an object`);
-      return [textOf(instance, "address") ?? "", textOf(instance, "loginPath") ?? ""];
+      const certificateAuthority = textOf(instance, "certificateAuthority");
+      const login = { loginPath: textOf(instance, "loginPath") ?? "" };
+      const address = textOf(instance, "address") ?? "";
+      return [address, certificateAuthority === undefined ? login : { ...login, certificateAuthority }];
     }),
   );
 }
 
-async function tokenFor(
-  address: string,
-  { token, login, own }: VaultOptions,
-  exchange: Exchange,
-  signal: AbortSignal,
-): Promise<string> {
+function exchangeWith(instance: VaultInstance | undefined, options: VaultOptions): Exchange {
+  const authority = instance?.certificateAuthority;
+  return authority === undefined ? exchangeOf(options) : serviceExchange({ authority });
+}
+
+async function storedToken(address: string, { token, own }: VaultOptions): Promise<string> {
   if (token !== undefined) return token;
-  if (login !== undefined) return logIn(address, login, exchange, signal);
   const named = (text: string) => text.replace(/\/+$/, "");
   if (own?.addresses.some((known) => named(known) === named(address)) === true) return own.token;
   throw new Error(
@@ -116,8 +133,14 @@ async function tokenFor(
   );
 }
 
-async function logIn(address: string, login: VaultLogin, exchange: Exchange, signal: AbortSignal): Promise<string> {
-  const path = (await login.loginPaths()).get(address) ?? "";
+async function logIn(
+  address: string,
+  login: VaultLogin,
+  servers: ReadonlyMap<string, VaultInstance>,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Promise<string> {
+  const path = servers.get(address)?.loginPath ?? "";
   if (path === "")
     throw new Error(
       `no Vault login path configured for address '${address.slice(0, 300)}' in ConfigMap '${login.configMap}'`,
