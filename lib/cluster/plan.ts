@@ -115,7 +115,8 @@ async function compareKind(
   }
 }
 
-function kindsDefinedBy(objects: readonly KubernetesObject[]): Set<string> {
+/** `group Kind` of each kind that a definition of the set makes. */
+export function kindsDefinedBy(objects: readonly KubernetesObject[]): Set<string> {
   const definitions = objects.filter(({ kind }) => kind === "CustomResourceDefinition");
   return new Set(definitions.map(({ spec }) => `${textAt(spec, "group")} ${textAt(spec, "names", "kind")}`));
 }

@@ -120,10 +120,11 @@ export function mustCompare({ ignored, options }: Probing, { reference }: Planne
   return options.migrateApiVersion === true || ignored.some(({ mayMatch }) => mayMatch(reference));
 }
 
-type Trial = { object: KubernetesObject } | { error: unknown };
+/** What a dry run makes of an object. */
+export type Trial = { object: KubernetesObject } | { error: unknown };
 
 /** A dry run. Fields that a kind of Kubernetes' own does not have are taken off the plan's object, which is then tried again. */
-async function tryApply(probing: Probing, plan: Planned): Promise<Trial> {
+export async function tryApply(probing: Probing, plan: Planned): Promise<Trial> {
   const { client, options, freshGroups } = probing;
   const { fieldManager, signal } = options;
   const isFresh = freshGroups.has(groupOf(plan.object.apiVersion));
@@ -239,8 +240,8 @@ function isOurs({ options }: Probing, tried: KubernetesObject): boolean {
   return !isFrozen(tried, group) && takeOverFields(tried, fieldManager, overrideManagers).length === 0;
 }
 
-/** KS-141, KS-150. */
-function hasDrifted(live: KubernetesObject, wanted: KubernetesObject, ignored: readonly string[]): boolean {
+/** Whether anything that counts differs (KS-141), but for what is left to others (KS-150). */
+export function hasDrifted(live: KubernetesObject, wanted: KubernetesObject, ignored: readonly string[]): boolean {
   return !isDeepStrictEqual(comparable(withoutPaths(live, ignored)), comparable(withoutPaths(wanted, ignored)));
 }
 
