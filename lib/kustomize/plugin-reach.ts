@@ -7,7 +7,17 @@ import { resolvePath } from "./reference.ts";
 import { isRemoteFile, parseRepository } from "./remote-address.ts";
 import { findBase, findRepository } from "./remote-reach.ts";
 import { type Struct, writeStruct } from "./shape.ts";
-import { enter, fileAt, findKustomization, locate, locateData, nameOf, type Walk, writeConfiguration } from "./walk.ts";
+import {
+  enter,
+  fileAt,
+  findKustomization,
+  isDirectoryAt,
+  locate,
+  locateData,
+  nameOf,
+  type Walk,
+  writeConfiguration,
+} from "./walk.ts";
 
 /** Bytes of the largest file of plugin configurations that is read. */
 const pluginLimit = 4 * 1024 * 1024;
@@ -54,8 +64,8 @@ function readPluginFile(walk: Walk, root: string, located: string, content: Uint
 
 function readPluginDirectory(walk: Walk, root: string, directory: string, located: string, field: string): string {
   const path = posix.relative(`/${directory}`, `/${located}`);
+  if (!isDirectoryAt(walk, located) || !enter(walk, `${root}:${located}`)) return path;
   walk.directories.add(located);
-  if (!enter(walk, `${root}:${located}`)) return path;
   const found = findKustomization(walk, located);
   if (found === undefined) return path;
   const { apiVersion, kind, metadata, resources, ...more } = found.kustomization;

@@ -33,15 +33,17 @@ export function findBase(walk: Walk, directory: string, url: string, field: stri
   const content = contentOf(walk, { type: "file", url }, url, field);
   if (content === undefined) return undefined;
   const file = content.type === "file" ? { name: putFile(walk, url), bytes: content.bytes } : undefined;
+  const looks = file === undefined ? "absent" : looksLike(file.bytes);
   const repository = parseRepository(url);
-  if (file !== undefined && (repository === undefined || holdsObjects(file.bytes))) return file;
+  if (file !== undefined && (repository === undefined || looks === "objects")) return file;
   const told = `accumulating resources from '${tellAddress(url)}'`;
   if (repository === undefined)
     throw new BuildFailed(`kustomize build failed: accumulating resources: ${told}: ${whyNoFile(content, url)}`);
-  const wrap = `kustomize build failed: accumulating resources: accumulation err='${told}: ${file === undefined ? whyNoFile(content, url) : "no objects"}': `;
   const found = contentOf(walk, referenceTo(repository), url, field);
-  // kustomize says what is wrong with a page that is neither objects nor in front of a repository.
-  if (file !== undefined && found !== undefined && found.type !== "repository") return file;
+  // kustomize says itself what is wrong with a file that is no YAML, where there is no repository either.
+  if (file !== undefined && looks === "nothing" && found !== undefined && found.type !== "repository") return file;
+  const why = file === undefined ? whyNoFile(content, url) : "missing Resource metadata";
+  const wrap = `kustomize build failed: accumulating resources: accumulation err='${told}: ${why}': `;
   return findRepository(walk, directory, url, field, wrap);
 }
 
@@ -132,14 +134,13 @@ function whyNoFile(content: RemoteContent, url: string): string {
   return `HTTP Error: status code ${content.status} (${STATUS_CODES[content.status] ?? ""})`;
 }
 
-/** Whether kustomize could take a file as objects, as far as that tells it from a page about a repository. */
-function holdsObjects(bytes: Uint8Array): boolean {
+/** What kustomize could take a file for, as far as that tells it from a page about a repository. */
+function looksLike(bytes: Uint8Array): "objects" | "other" | "nothing" {
   try {
     const documents = parseYamlDocuments(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    return documents.every(
-      (document) => document === null || (isMapping(document) && typeof document.kind === "string"),
-    );
+    const isObject = (document: unknown) => isMapping(document) && typeof document.kind === "string";
+    return documents.every((document) => document === null || isObject(document)) ? "objects" : "other";
   } catch {
-    return false;
+    return "nothing";
   }
 }

@@ -217,6 +217,30 @@ describe("KS-071: remote bases are built as kustomize builds them", () => {
     const told = own.objects.find(({ metadata }) => metadata.name === "l")?.metadata.annotations;
     expect(told?.["config.kubernetes.io/origin"]).toBe(`path: lib/l.yaml\nrepo: ${repository.url}\nref: v1\n`);
   });
+
+  it("KS-071: submodules, unless the address says otherwise", async () => {
+    const inner = await server.repository({
+      "kustomization.yaml": { resources: ["i.yaml"] },
+      "i.yaml": configMap("inner"),
+    });
+    const commit = (await inner.git(["rev-parse", "main"])).trim();
+    const name = inner.url.slice(inner.url.lastIndexOf("/") + 1);
+    for (const [path, url] of [
+      ["absolute", inner.url],
+      ["relative", `../${name}`],
+    ]) {
+      const outer = await server.repository({
+        "kustomization.yaml": { resources: [`mod/${path}`] },
+        ".gitmodules": `[submodule "m"]\n\tpath = mod/${path}\n\turl = ${url}\n`,
+      });
+      const change = `commit refs/heads/main\ncommitter a <a@b.test> 1700000000 +0000\ndata 1\nx\nfrom refs/heads/main^0\nM 160000 ${commit} mod/${path}\n\n`;
+      await outer.git(["fast-import", "--quiet"], change);
+      const own = await server.builtAlike({ "kustomization.yaml": { resources: [outer.url] } });
+      expect(own.objects.map(({ metadata }) => metadata.name)).toEqual(["inner"]);
+      const without = await server.refusals({ "kustomization.yaml": { resources: [`${outer.url}?submodules=false`] } });
+      for (const text of [without.own, without.kustomize]) expect(text).toMatch(/unable to find one of/);
+    }
+  });
 });
 
 describe("KS-071: what has moved since", () => {
