@@ -4,7 +4,7 @@ import type { LookupFunction } from "node:net";
 import { pipeline, type Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
-import { parseApiError } from "./api-error.ts";
+import { ApiError, parseApiError } from "./api-error.ts";
 import type { ApiRequest, ClusterClient } from "./client.ts";
 import { shareDiscovery } from "./discovery.ts";
 import { parseKubeconfig, type Server } from "./kubeconfig.ts";
@@ -37,6 +37,8 @@ export type ConnectOptions = {
 const answerLimit = { own: 256 * 1024 * 1024, guarded: 64 * 1024 * 1024 };
 /** KS-212: how long a connection may be silent under a request, and a whole request to a tenant's server may take. */
 const requestMilliseconds = 30_000;
+/** Characters of a tenant's server's refusal that are passed on. */
+const messageLimit = 2_000;
 /** How often one request is sent at most. */
 const attempts = 5;
 /** Connections an API server: enough for a stage of objects at once. */
@@ -125,7 +127,7 @@ async function send(connection: Connection, user: string | undefined, request: A
     try {
       const answer = await exchange(connection, user, request, body);
       if (answer.status < 400) return answer.body === "" ? undefined : JSON.parse(answer.body);
-      if (!isAskedToWait(answer) || attempt === attempts) throw parseApiError(answer.status, answer.body, request);
+      if (!isAskedToWait(answer) || attempt === attempts) throw refusalOf(answer, connection, request);
       await sleep(
         Math.min(answer.retryAfter ?? 1, 5) * 1000,
         undefined,
@@ -141,6 +143,14 @@ async function send(connection: Connection, user: string | undefined, request: A
 /** As client-go has it: a server that is overloaded, starting or stopping names the time to ask again. */
 function isAskedToWait({ status, retryAfter }: Answer): boolean {
   return status === 429 || (status >= 500 && retryAfter !== undefined);
+}
+
+/** What a tenant's server says goes into statuses and events: no more of it than they hold. */
+function refusalOf(answer: Answer, { options }: Connection, request: ApiRequest): ApiError {
+  const error = parseApiError(answer.status, answer.body, request);
+  if (options.guard === undefined || error.message.length <= messageLimit) return error;
+  const message = `${error.message.slice(0, messageLimit)}...`;
+  return new ApiError(error.statusCode, error.reason, message, error.causes);
 }
 
 /**

@@ -35,6 +35,33 @@ describe("parseKubeconfig", () => {
     });
   });
 
+  it("KS-212: reads the proxy, the compression flag, and an address without a scheme as client-go does", () => {
+    const text = kubeconfig
+      .replace("server: https://b,", "server: 'b:6443', proxy-url: 'http://proxy:3128', disable-compression: true,")
+      .replace('server: "https://a:6443/",', "server: a,");
+    expect(parseKubeconfig(text, { context: "two" })).toMatchObject({
+      url: "https://b:6443",
+      proxy: "http://proxy:3128",
+      uncompressed: true,
+    });
+    expect(parseKubeconfig(text, {}).url).toBe("https://a");
+    const plain = kubeconfig.replace("{name: c, cluster: {}}", "{name: c, cluster: {server: c}}");
+    expect(parseKubeconfig(plain, { context: "four" }).url).toBe("http://c");
+  });
+
+  it("KS-212: believes any server only where the operator allows it", () => {
+    expect(parseKubeconfig(kubeconfig, {}).insecure).toBeUndefined();
+    expect(parseKubeconfig(kubeconfig, { insecureTls: true }).insecure).toBe(true);
+    expect(parseKubeconfig(kubeconfig, { insecureTls: true, context: "two" }).insecure).toBeUndefined();
+  });
+
+  it("KS-212: passes a program over where there are other credentials, but in the operator's own", () => {
+    const text = kubeconfig.replace("{exec: {command: aws}}", "{exec: {command: aws}, token: t}");
+    expect(parseKubeconfig(text, { context: "three" })).toMatchObject({ token: "t" });
+    expect(() => parseKubeconfig(text, { context: "three", trusted: true })).toThrow("runs a program");
+    expect(parseKubeconfig(kubeconfig, { context: "three", withoutUser: true }).url).toBe("https://a:6443");
+  });
+
   it("says what is missing", () => {
     const parse = (context: string) => () => parseKubeconfig(kubeconfig, { context });
     expect(parse("nine")).toThrow("the kubeconfig has no context 'nine'");
