@@ -1,4 +1,4 @@
-import { isTimestamp } from "../../text/go-yaml-plain.ts";
+import { isPlainText, isTimestamp } from "../../text/go-yaml-plain.ts";
 import { fromYamlTimestamp } from "../go-time.ts";
 import { type Scalar, textOrBytes } from "../tree.ts";
 
@@ -21,8 +21,8 @@ const words = new Map<string, Scalar>([
 export function resolvePlain(text: string): Scalar {
   const word = words.get(text);
   if (word !== undefined) return word;
-  if (text.startsWith(".")) return /^\.[0-9_]+([eE][-+]?[0-9_]+)?$/.test(text) ? pointed(text) : text;
-  if (!/^[-+0-9]/.test(text)) return text;
+  if (!/^[-+.0-9]/.test(text) || isPlainText(text)) return text;
+  if (text.startsWith(".")) return Number(text.replaceAll("_", ""));
   if (isTimestamp(text)) return { time: fromYamlTimestamp(text) };
   return number(text.replaceAll("_", "")) ?? text;
 }
@@ -56,11 +56,6 @@ function kindOf(value: Scalar): string {
   if (typeof value === "bigint") return "int";
   if (typeof value === "number") return "float";
   return typeof value === "object" && "time" in value ? "timestamp" : "str";
-}
-
-function pointed(text: string): Scalar {
-  const value = Number(text.replaceAll("_", ""));
-  return Number.isFinite(value) ? value : text;
 }
 
 function number(text: string): Scalar | undefined {
