@@ -3,7 +3,6 @@ import type { KubernetesObject } from "../../api/object.ts";
 import { getObject } from "../../cluster/objects.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import { serviceAccountToken } from "../../identity/generic.ts";
-import type { CloudIdentity } from "../../identity/identity.ts";
 import { awsEntry } from "../../sops/key-services/aws-kms.ts";
 import { azureEntry } from "../../sops/key-services/azure-credentials.ts";
 import { type CloudKeyOptions, type CloudKeyServices, cloudKeyServices } from "../../sops/key-services/cloud-keys.ts";
@@ -36,9 +35,9 @@ export function openCloudKeys(
       controller: "kustomize-controller",
       ...(audiences === undefined ? {} : { audiences }),
     });
-  const servicesAs = (identity: CloudIdentity) =>
+  const servicesAs = (named: Pick<CloudKeyOptions, "identity" | "ask">) =>
     cloudKeyServices(entries, {
-      identity,
+      ...named,
       session: `${namespace}.${name}`,
       ...ownEnvironment(process.env),
       ...context.clouds,
@@ -47,12 +46,12 @@ export function openCloudKeys(
   const lazily = (provider: CloudProvider) => {
     let services: Promise<CloudKeyServices> | undefined;
     return () => {
-      services ??= identityFor(provider).then(({ identity }) => servicesAs(identity));
+      services ??= identityFor(provider).then(({ identity, ask }) => servicesAs({ identity, ask }));
       return services;
     };
   };
   // Reads every entry, so that one which cannot be used is told at once, and serves those that need no identity.
-  const stated = servicesAs({ type: "own" });
+  const stated = servicesAs({ identity: { type: "own" } });
   const [aws, azure, gcp] = [lazily("aws"), lazily("azure"), lazily("gcp")];
   return {
     ...stated,

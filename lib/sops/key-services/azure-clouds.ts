@@ -20,6 +20,12 @@ const clouds: readonly AzureCloud[] = [
 /** The authority of Azure's public cloud. */
 export const publicAuthority = "https://login.microsoftonline.com";
 
+/** Whether an address is that of an authority of one of Azure's clouds. */
+export function isAuthority(address: string): boolean {
+  const { protocol, host } = URL.canParse(address) ? new URL(address) : { protocol: "", host: "" };
+  return protocol === "https:" && clouds.some(({ authorities }) => authorities.includes(host));
+}
+
 /** The cloud that an authority is of (`https://login.microsoftonline.us/`). Throws where it is none of Azure's. */
 export function cloudOf(authority: string): AzureCloud {
   const url = URL.canParse(authority) ? new URL(authority) : undefined;

@@ -4,7 +4,7 @@ import { gcpToken } from "../../identity/gcp.ts";
 import type { CloudIdentity, CloudOptions, Endpoints } from "../../identity/identity.ts";
 import type { KeyServices } from "../keys.ts";
 import { type AwsEndpoints, awsEntry, awsKms, parseAwsEntry } from "./aws-kms.ts";
-import { publicAuthority } from "./azure-clouds.ts";
+import { isAuthority, publicAuthority } from "./azure-clouds.ts";
 import { azureEntry, parseAzureEntry } from "./azure-credentials.ts";
 import { azureKeyVault } from "./azure-key-vault.ts";
 import { gcpEntry, gcpKms, parseGcpEntry } from "./gcp-kms.ts";
@@ -16,6 +16,8 @@ import { type OwnVaultToken, parseVaultEntry, type VaultLogin, vault, vaultEntry
 export type CloudKeyOptions = ServiceConnection & {
   /** The ServiceAccount to decrypt as (`spec.decryption.serviceAccountName` or the default), or the deployment itself (KS-101). */
   identity: CloudIdentity;
+  /** Does what asks for credentials, and puts into words for whom there are none. */
+  ask?: <T>(work: (identity: CloudIdentity) => Promise<T>) => Promise<T>;
   /** `<namespace>.<name>` of the Kustomization: the session of an assumed role is named after it. */
   session: string;
   /** Other addresses of the clouds, and of KMS: never of a tenant's choice. */
@@ -36,7 +38,15 @@ export type CloudKeyServices = Pick<KeyServices, "kms" | "gcp_kms" | "hc_vault" 
  * must not outlive the pass. Entries of other names are not looked at (KS-096). Throws EntryInvalid, which names the entry.
  */
 export function cloudKeyServices(entries: ReadonlyMap<string, Uint8Array>, options: CloudKeyOptions): CloudKeyServices {
-  const { identity, session, endpoints = {}, exchange, vaultLogin, ownVaultToken } = options;
+  const {
+    identity,
+    ask = (work) => work(identity),
+    session,
+    endpoints = {},
+    exchange,
+    vaultLogin,
+    ownVaultToken,
+  } = options;
   const connection: ServiceConnection = exchange === undefined ? {} : { exchange };
   const cloud = (signal: AbortSignal): CloudOptions => ({
     signal,
@@ -48,12 +58,14 @@ export function cloudKeyServices(entries: ReadonlyMap<string, Uint8Array>, optio
   const gcp = entries.get(gcpEntry);
   const token = entries.get(vaultEntry);
   const asIdentity = {
-    aws: (region: string, signal: AbortSignal) => awsCredentials(identity, region, cloud(signal)),
+    aws: (region: string, signal: AbortSignal) => ask((who) => awsCredentials(who, region, cloud(signal))),
     azure: {
-      authority: endpoints.entra ?? publicAuthority,
-      token: async (scope: string, signal: AbortSignal) => (await azureToken(identity, scope, cloud(signal))).token,
+      // What stands in for Entra ID, as a proxy, is for Azure's public cloud.
+      authority: [endpoints.entra ?? ""].find(isAuthority) ?? publicAuthority,
+      token: async (scope: string, signal: AbortSignal) =>
+        (await ask((who) => azureToken(who, scope, cloud(signal)))).token,
     },
-    gcp: async (signal: AbortSignal) => (await gcpToken(identity, cloud(signal))).token,
+    gcp: async (signal: AbortSignal) => (await ask((who) => gcpToken(who, cloud(signal)))).token,
   };
   return {
     kms: awsKms({
