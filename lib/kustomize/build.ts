@@ -8,7 +8,7 @@ import { BuildFailed } from "./build-failed.ts";
 import { hideDecrypted } from "./decrypted-artifact.ts";
 import { type Rendered, renderPlain as renderCertain } from "./plain.ts";
 import { artifactDirectory, type Plan, planBuild } from "./plan.ts";
-import { finishBuild, type PostBuild } from "./post-build.ts";
+import { finishBuild, mayChange, type PostBuild } from "./post-build.ts";
 import { tellOrigins, tellRemotes } from "./remote-names.ts";
 import { renderOnce } from "./render-cache.ts";
 import { readObjects } from "./rendered-objects.ts";
@@ -55,8 +55,7 @@ export async function build(artifact: OpenArtifact, spec: BuildSpec, options: Bu
   };
   const yaml = options.cache === false ? await render() : await renderOnce(plan.digest, render);
   const { postBuild } = options;
-  if (postBuild?.decryptObject !== undefined || postBuild?.substitution !== undefined)
-    return finishBuild(yaml, postBuild);
+  if (postBuild !== undefined && mayChange(postBuild)) return finishBuild(yaml, postBuild, options.signal);
   const digest = `sha256:${createHash("sha256").update(yaml).digest("hex")}`;
   return { objects: plain?.objects ?? readObjects(yaml), digest };
 }

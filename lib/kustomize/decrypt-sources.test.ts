@@ -128,6 +128,12 @@ describe("decryption of sources", () => {
     await expect(decryptSources(artifact, {}, recorder())).rejects.toThrow(`error decrypting sources: ${message}`);
   });
 
+  it("an end of the time that there is, is no failure of the build", async () => {
+    const files = { "kustomization.yaml": { secretGenerator: [{ name: "s", files: ["f"] }] }, f: "!broken" };
+    const signal = AbortSignal.abort(new Error("out of time"));
+    await expect(decryptSources(artifactOf(files), {}, { ...recorder(), signal })).rejects.toThrow(/^out of time$/);
+  });
+
   it.each([
     ["a.yaml", "yaml"],
     ["a.yml", "yaml"],

@@ -19,6 +19,8 @@ export type SourceDecryptor = {
   /** Whether a file carries the mark of an encrypted one in this format. */
   isEncrypted(content: Uint8Array, format: FileFormat): boolean;
   decryptFile: DecryptFile;
+  /** Ends the decryption early: then its reason is thrown, and no failure of the build. */
+  signal?: AbortSignal | undefined;
 };
 
 /** Bytes of the largest file that is decrypted (KS-095). */
@@ -39,7 +41,7 @@ type Walk = {
  * Decrypts what the kustomization of `spec.path` makes Secrets and patches of, and so through its local resources and
  * components (KS-094): `secretGenerator[].files`, `secretGenerator[].envs`, `patches[].path`. Gives an artifact of its own,
  * which holds clear text and must not outlive the build; the one given is shared and stays as it is (KS-061). Throws
- * PathNotFound, BuildFailed.
+ * PathNotFound, BuildFailed, or the signal's reason.
  */
 export async function decryptSources(
   artifact: OpenArtifact,
@@ -114,6 +116,7 @@ async function decryptReference(walk: Walk, directory: string, path: string, for
     const content = await walk.decryptor.decryptFile(file.content, format, format);
     walk.decrypted.set(located, { content, executable: file.executable });
   } catch (error) {
+    walk.decryptor.signal?.throwIfAborted();
     throw failed(error instanceof Error ? error.message : String(error), error);
   }
 }

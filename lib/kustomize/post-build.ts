@@ -16,20 +16,29 @@ export type DecryptObject = (object: KubernetesObject) => Promise<KubernetesObje
 /** What becomes of the objects between their build and their application, in this order for each object. */
 export type PostBuild = { decryptObject?: DecryptObject | undefined; substitution?: Substitution | undefined };
 
+/** Whether anything may become of the objects: where not, what kustomize has printed is what there is (KS-115). */
+export function mayChange({ decryptObject, substitution }: PostBuild = {}): boolean {
+  if (decryptObject !== undefined) return true;
+  if (substitution === undefined) return false;
+  return substitution.variables.size > 0 || substitution.always || substitution.failure !== undefined;
+}
+
 /**
  * Decrypts and substitutes the objects of rendered YAML, one after another as kustomize-controller does, and digests what it
- * would print then (KS-226). Throws BuildFailed for the first object that fails.
+ * would print then (KS-226). Throws BuildFailed for the first object that fails, or the signal's reason.
  */
 export async function finishBuild(
   yaml: string,
   { decryptObject, substitution }: PostBuild,
+  signal?: AbortSignal,
 ): Promise<{ objects: KubernetesObject[]; digest: string }> {
   const documents = readDocuments(yaml);
   const ids = countIds(documents);
   const hash = createHash("sha256");
   const budget = substitutionBudget();
   for (const [index, document] of documents.entries()) {
-    const decrypted = decryptObject === undefined ? document : await decryptDocument(document, decryptObject);
+    signal?.throwIfAborted();
+    const decrypted = decryptObject === undefined ? document : await decryptDocument(document, decryptObject, signal);
     const substituted = substitution === undefined ? decrypted : substituteDocument(decrypted, substitution, budget);
     documents[index] = substituted;
     if (substituted !== document) moveId(ids, document.object, substituted.object);
@@ -40,13 +49,18 @@ export async function finishBuild(
   return { objects: objectsOf(documents), digest: `sha256:${hash.digest("hex")}` };
 }
 
-async function decryptDocument(document: RenderedDocument, decrypt: DecryptObject): Promise<RenderedDocument> {
+async function decryptDocument(
+  document: RenderedDocument,
+  decrypt: DecryptObject,
+  signal: AbortSignal | undefined,
+): Promise<RenderedDocument> {
   try {
     const object = await decrypt(document.object);
     if (object === undefined) return document;
     if (!isObject(object)) throw new Error("what was decrypted has no apiVersion, kind and name");
     return { object, text: formatGoYaml(object) };
   } catch (error) {
+    signal?.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
     throw new BuildFailed(`decryption failed for '${nameInBuild(document.object)}': ${reason}`, { cause: error });
   }

@@ -144,6 +144,20 @@ describe("substitution in rendered objects", () => {
     );
   });
 
+  it("an end of the time that there is, is no failure of the build", async () => {
+    const gone = AbortSignal.abort(new Error("out of time"));
+    await expect(finishBuild(map("x"), { substitution: substitution({ p: "1" }) }, gone)).rejects.toThrow(
+      "out of time",
+    );
+    const ending = new AbortController();
+    const decryptObject = () => {
+      ending.abort(new Error("out of time"));
+      return Promise.reject(new Error("cannot get sops data key"));
+    };
+    const failed = finishBuild(map("x"), { decryptObject }, ending.signal);
+    await expect(failed).rejects.toThrow(/^out of time$/);
+  });
+
   it("parts documents where kustomize does, and nowhere else", () => {
     const text = map("|\n    a\n    ---\n    b");
     expect(readDocuments(`${text}---\n${map("2")}`).map((document) => document.text)).toEqual([text, map("2")]);

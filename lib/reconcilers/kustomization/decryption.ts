@@ -84,6 +84,7 @@ async function openWith(
     throw failure("BuildFailed", error instanceof Error ? error.message : String(error), error);
   });
   return {
+    signal,
     isEncrypted,
     decryptFile: (content, input, output) => decryptText(content, input, output, keys, { signal }),
     decryptObject: (encrypted) => decryptObject<KubernetesObject>(encrypted, keys, signal),
