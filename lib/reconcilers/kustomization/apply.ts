@@ -10,6 +10,7 @@ import { InvalidArtifact, openArtifact, PathNotFound, selectPath } from "../../k
 import { inputDigest } from "../../kustomize/build.ts";
 import { BuildFailed } from "../../kustomize/build-failed.ts";
 import type { ResolvedArtifact } from "../../kustomize/remotes.ts";
+import { holdFluxControllers, withoutFluxControllers } from "./flux-controllers.ts";
 import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
 import { fieldManager, group, ownerLabels, type Pass, publish, referenceOf, reportProgress } from "./pass.ts";
@@ -128,8 +129,9 @@ async function applyBuild(
 ): Promise<Applied> {
   const { object, context, status } = pass;
   reportProgress(pass, "Building manifests");
-  const { objects, digest } = await render(pass, artifact, references);
+  const { objects: rendered, digest } = await render(pass, artifact, references);
   reportProgress(pass, "Detecting drift");
+  const { objects, held } = await holdFluxControllers(pass, rendered, record);
 
   const old = [...(status.inventory?.entries ?? []), ...(record?.begun ?? [])];
   const intent = formatInventory(objects.map(referenceOf));
@@ -143,6 +145,7 @@ async function applyBuild(
     references: references.versions,
     ...(remotes.length === 0 ? {} : { remotes }),
     rendered: digest,
+    ...(held.length === 0 ? {} : { held }),
     inventory: record?.inventory ?? [],
   } satisfies Omit<KustomizationRecord, "applied">;
   const unapplied: AppliedRecord = record?.applied ?? { lookedAt: 0, fieldManager, objects: {} };
@@ -227,9 +230,10 @@ function sinceRecord({ entries, record }: ApplyResult, earlier: AppliedRecord): 
 /** KS-173 to KS-177. With `prune: false` what is stale is left, and forgotten (KS-174). */
 async function prune(pass: Pass, stale: InventoryEntry[], digest: string): Promise<void> {
   const { object, context, status, target } = pass;
-  if (object.spec.prune !== true || stale.length === 0) return;
+  const pruned = withoutFluxControllers(stale, pass);
+  if (object.spec.prune !== true || pruned.length === 0) return;
   try {
-    const entries = await pruneObjects(target, referencesOf(stale), {
+    const entries = await pruneObjects(target, referencesOf(pruned), {
       group,
       ownerLabels: ownerLabels(object),
       concurrency: context.settings.concurrentSsa,

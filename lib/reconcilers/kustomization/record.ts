@@ -22,6 +22,8 @@ export type KustomizationRecord = {
   rendered: string;
   /** State of the ConfigMaps and Secrets that the spec refers to: their versions, no value. */
   references?: string;
+  /** Flux's own controllers that have not got the replicas that Git wants of them. */
+  held?: string[];
   /** What remote bases led to; absent where there are none. */
   remotes?: UsedRemote[];
   /** What the last complete pass left applied; a pass may die before it has said so in the status. */
