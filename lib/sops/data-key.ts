@@ -8,7 +8,9 @@ type GroupResult = { share: Uint8Array } | { failure: string };
 
 /** The most characters of one reason, and of all of them, that a message has. */
 const reasonLimit = 1_000;
-const messageLimit = 8_000;
+/** The most characters of a key's name: a post-quantum recipient has 1,959. */
+const nameLimit = 2_500;
+const messageLimit = 12_000;
 
 /**
  * The data key of a file: from every group the share that the first of its keys gives that decrypts, age before PGP before the
@@ -55,7 +57,7 @@ async function decryptGroup(
     } catch (error) {
       signal?.throwIfAborted();
       const why = prefixLines(wrapLines(messageOf(error).slice(0, reasonLimit), 60), "  | ").replace(/^ /, "-");
-      failures.push(`${keyName(key).slice(0, reasonLimit)}: FAILED\n${prefixLines(why, "  ")}`);
+      failures.push(`${keyName(key).slice(0, nameLimit)}: FAILED\n${prefixLines(why, "  ")}`);
     }
   }
   return { failure: failures.join("\n\n") };
