@@ -39,6 +39,11 @@ describe("configuration of a deployment", () => {
     [{ cluster: [] }, "cluster: there is no such setting"],
     [{ name: "Sluice" }, "name: must be lower-case letters"],
     [{ clusters: {} }, "clusters: must be a list"],
+    [{ remoteClusters: ["*"] }, "remoteClusters[0]: must be the ARN of an EKS cluster"],
+    [
+      { remoteClusters: ["arn:aws:eks:eu-central-1:222222222222:cluster/*"] },
+      "remoteClusters[0]: must be the ARN of an EKS cluster (no wildcard)",
+    ],
     [{ decryption: { keys: ["*"] } }, "decryption.keys[0]: must be the ARN of a KMS key"],
     [
       { decryption: { keys: ["arn:aws:kms:eu-central-1:222222222222:alias/sops"] } },

@@ -23,6 +23,11 @@ export type Config = {
   /** Region to deploy to; the AWS profile's where absent. */
   region?: string;
   clusters: Cluster[];
+  /**
+   * ARNs of the EKS clusters that a `kubeConfig` may name without a service account of its own: they are opened as Sluice's own role,
+   * for whoever may create such an object in any of the clusters. None by default (docs/tenancy.md).
+   */
+  remoteClusters: string[];
   /** Where the functions that reach clusters run, for API servers that are not on the internet. */
   network?: Network;
   /** Rights in AWS for SOPS files whose Kustomization has no credentials of its own: none by default (docs/secrets.md). */
@@ -47,6 +52,7 @@ export type Config = {
 const defaults: Config = {
   name: "sluice",
   clusters: [],
+  remoteClusters: [],
   decryption: { keys: [], roles: [] },
   memory: { webhook: 512, source: 1769, apply: 1769, notify: 512, schedule: 1024, timers: 256 },
   maximumConcurrency: { source: 20, apply: 50, notify: 10, timers: 5 },
@@ -107,6 +113,7 @@ const readers: { [Key in keyof Config]-?: (value: unknown, path: string) => Conf
     matching(value, path, /^[a-z][a-z0-9-]{0,24}$/, "lower-case letters, digits and '-', up to 25"),
   region: (value, path) => matching(value, path, /^[a-z]{2}(-[a-z]+)+-\d$/, "a region such as eu-central-1"),
   clusters: readClusters,
+  remoteClusters: (value, path) => arns(value, path, eksArn, "the ARN of an EKS cluster (no wildcard)"),
   network: (value, path) => {
     const { subnets, securityGroups, ...other } = object(value, path);
     const [unknown] = Object.keys(other);
@@ -194,6 +201,8 @@ function readCluster(value: unknown, path: string): Cluster {
 
 const keyArn = /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/(mrk-)?[0-9a-f-]{32,36}$/;
 const roleArn = /^arn:aws[\w-]*:iam::\d{12}:role\/[\w+=,.@/-]{1,576}$/;
+
+const eksArn = /^arn:aws[\w-]*:eks:[a-z0-9-]+:\d{12}:cluster\/[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$/;
 
 /** No wildcards: who may write a SOPS file chooses among the keys and roles that are here. IAM knows no alias as a resource. */
 function readDecryption(value: unknown, path: string): Decryption {

@@ -120,6 +120,20 @@ describe("the right to decrypt", () => {
   });
 });
 
+describe("the right to open remote clusters", () => {
+  const arn = "arn:aws:eks:eu-west-1:222222222222:cluster/edge";
+
+  it("KS-214, SN-19: is the apply function's alone, for the clusters that the deployment names", () => {
+    const named = templateOf({ remoteClusters: [arn, arn] });
+    for (const name of functionNames) {
+      const own = rights[name].filter((right) => !clusterRights.includes(right));
+      const opens = name === "apply";
+      expect(rightsOf(named, name)).toEqual([...own, ...(opens ? [`eks:DescribeCluster on ${arn}`] : [])]);
+      expect(environmentOf(named, name).SLUICE_REMOTE_CLUSTERS).toBe(opens ? arn : undefined);
+    }
+  });
+});
+
 describe("the environment of a function", () => {
   const queues = ["QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"];
   const worker = ["BUCKET", "CLUSTERS", "ENDPOINT", ...queues, "SECRET_PREFIX"];

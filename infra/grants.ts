@@ -21,6 +21,8 @@ export type Needs = {
   clusters: boolean;
   /** Decrypts what SOPS has encrypted, with the keys and as the roles that the deployment names. */
   decrypts?: true;
+  /** Opens the clusters that a `kubeConfig` may name without a service account. */
+  opensRemoteClusters?: true;
 };
 
 const everyQueue = ["source", "apply", "notification", "delay"] as const;
@@ -51,6 +53,7 @@ export const needs: Record<FunctionName, Needs> = {
     admissionSeed: true,
     clusters: true,
     decrypts: true,
+    opensRemoteClusters: true,
   },
   /** Fans events out to messages, sends each again later if need be, remembers whom it has told. */
   notify: {
@@ -79,6 +82,7 @@ export type World = {
   admissionSeed: Secret;
   secretPrefix: string;
   clusters: readonly Cluster[];
+  remoteClusters: readonly string[];
   decryption: Decryption;
 };
 
@@ -125,6 +129,11 @@ export function statementsOf(world: World, name: FunctionName): PolicyStatement[
       ["eks:DescribeCluster"],
       unique(reachable.flatMap((cluster) => (cluster.type === "eks" ? [clusterArn(stack, cluster)] : []))),
     ),
+    ...allow(
+      "DescribeRemoteClusters",
+      ["eks:DescribeCluster"],
+      needs[name].opensRemoteClusters === true ? unique([...world.remoteClusters]) : [],
+    ),
     ...allow("DecryptFiles", ["kms:Decrypt"], unique(keys)),
     ...allow("AssumeRolesOfFiles", ["sts:AssumeRole"], unique(roles)),
   ];
@@ -144,6 +153,9 @@ export function environmentOf(world: World, name: FunctionName): Record<string, 
     ),
     ...(admissionSeed ? { SLUICE_SECRET_PREFIX: world.secretPrefix } : {}),
     ...(clusters ? { SLUICE_CLUSTERS: stack.toJsonString(named) } : {}),
+    ...(needs[name].opensRemoteClusters === true && world.remoteClusters.length > 0
+      ? { SLUICE_REMOTE_CLUSTERS: unique([...world.remoteClusters]).join(",") }
+      : {}),
   };
 }
 

@@ -33,6 +33,7 @@ export function createDeployment(app: App, config: Config, bundles: Record<Funct
     admissionSeed: createAdmissionSeed(stack, secretPrefix),
     secretPrefix,
     clusters: config.clusters,
+    remoteClusters: config.remoteClusters,
     decryption: config.decryption,
   };
 

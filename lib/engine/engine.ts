@@ -100,6 +100,7 @@ export function createEngine(options: {
       records: platform.records,
       secrets: platform.secrets,
       awsCredentials: platform.awsCredentials,
+      remoteClusters: platform.remoteClusters ?? [],
       clock: platform.clock,
       log,
       signal: delivery.signal,

@@ -14,6 +14,8 @@ export type Context = {
   secrets: SecretReader;
   /** The deployment's own credentials in AWS (SN-19); absent where it has none. */
   awsCredentials?: (() => Promise<AwsCredentials>) | undefined;
+  /** ARNs of the EKS clusters that it opens as itself for a `kubeConfig` that names no service account (KS-214). */
+  remoteClusters: readonly string[];
   clock: Clock;
   log: Logger;
   /** Ends before the function does. */

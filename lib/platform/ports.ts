@@ -117,6 +117,8 @@ export type Platform = {
   log: Logger;
   /** The AWS credentials of the deployment itself (SN-19), asked for at each use; absent where it has none. */
   awsCredentials?: (() => Promise<AwsCredentials>) | undefined;
+  /** ARNs of the EKS clusters that the deployment opens as itself for a `kubeConfig` that names no service account (KS-214). */
+  remoteClusters?: readonly string[];
   /** Where the HTTP front (webhooks, artifacts, admission) is reached from outside, without trailing slash: `https://host[:port]`. */
   endpoint: string;
 };

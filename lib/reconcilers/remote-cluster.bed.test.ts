@@ -43,24 +43,15 @@ const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 function contextWith(args: string[], more: Partial<RemoteContext> = {}): RemoteContext {
   const settings: Settings = parseSettings(args, namespace, log);
-  const { url, certificateAuthority } = cloud;
+  const { endpoints, certificateAuthority } = cloud;
   return {
     clusterId: "bed",
     cluster: home,
     settings,
     signal: AbortSignal.timeout(30_000),
     awsCredentials: undefined,
-    clouds: {
-      certificateAuthority,
-      endpoints: {
-        eks: url,
-        entra: url,
-        azureManagement: url,
-        googleSts: url,
-        googleIamCredentials: url,
-        googleContainer: url,
-      },
-    },
+    remoteClusters: [],
+    clouds: { certificateAuthority, endpoints },
     ...more,
   };
 }
@@ -169,8 +160,14 @@ describe("the provider aws", () => {
     describeEks();
     const own = contextWith([], {
       awsCredentials: async () => ({ accessKeyId: "AKIAOWN", secretAccessKey: "secret" }),
+      remoteClusters: [arn],
     });
     await configMap("eks", { provider: "aws", cluster: arn });
+    // What one cluster's users may write must not open the others that Sluice works for.
+    await expect(open("eks", { ...own, remoteClusters: [] })).rejects.toThrow(
+      `the EKS cluster '${arn}' is not among those that Sluice opens as itself`,
+    );
+    expect(paths()).toEqual([]);
     expect(await looks((await open("eks", own)).client)).toBe(namespace);
     const thief = await startAuthenticatingFront(cluster, () => true);
     try {

@@ -27,7 +27,10 @@ export type RemoteOwner = {
 export type OpenedCluster = { client: ClusterClient; server: string };
 
 /** What opening needs; `clouds` leads tests to their own. */
-export type RemoteContext = Pick<Context, "clusterId" | "cluster" | "settings" | "signal" | "awsCredentials"> & {
+export type RemoteContext = Pick<
+  Context,
+  "clusterId" | "cluster" | "settings" | "signal" | "awsCredentials" | "remoteClusters"
+> & {
   clouds?: { endpoints?: Endpoints; certificateAuthority?: string };
 };
 
@@ -124,6 +127,7 @@ async function openByProvider(owner: RemoteOwner, name: string, context: RemoteC
   };
   const { url, certificateAuthority, token } = await providers[provider](remote, {
     identity,
+    remoteClusters: context.remoteClusters,
     lockedDown: settings.defaultServiceAccount !== "",
     audiences: audiences.length === 0 ? undefined : audiences,
     cached: (key, ask) => tokens.get(keyOf(owner, context), `${whose} ${key}`, limits, ask),

@@ -26,6 +26,8 @@ export type Providing = {
   identity: NamedIdentity;
   /** Whether tenants are kept from Sluice's own identity (`--default-service-account`). */
   lockedDown: boolean;
+  /** The EKS clusters that Sluice's own role opens for an object that names no account. */
+  remoteClusters: readonly string[];
   audiences: readonly string[] | undefined;
   cached<T>(key: string, ask: () => Promise<Ending<T>>): Promise<T>;
   endpoints?: Endpoints | undefined;
@@ -44,12 +46,17 @@ const azureManagementScope = "https://management.azure.com/.default";
 export const providers = { aws, azure, gcp, generic } as const;
 
 /**
- * KS-214. A token of Sluice's own role would open every cluster that lets it in to whoever gets it: it is sent to the address that
- * EKS itself gives for the cluster, and to no other.
+ * KS-214. Sluice's own role is let into every cluster that it works for, as its administrator: for an object of one of them it opens
+ * those others alone that the operator has named. And its token would open a cluster to whoever gets it: it is sent to the
+ * address that EKS itself gives for the cluster, and to no other.
  */
 async function aws(remote: RemoteCluster, providing: Providing): Promise<ProvidedCluster> {
   const { region, name } = parseEksArn(remote.cluster);
   const { identity, cached } = providing;
+  if (identity.identity.type === "own" && !providing.remoteClusters.includes(remote.cluster))
+    throw new IdentityError(
+      `the EKS cluster '${remote.cluster}' is not among those that Sluice opens as itself: set serviceAccountName in the ConfigMap, or name the cluster in the deployment's remoteClusters`,
+    );
   const credentials = () =>
     cached<AwsCredentials>(`aws ${region}`, async () => {
       const value = await identity.ask((who) => awsCredentials(who, region, cloud(providing)));

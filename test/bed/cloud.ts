@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingHttpHeaders } from "node:http";
 import { createServer } from "node:https";
+import type { Endpoints } from "../../lib/identity/identity.ts";
 import { createCertificateAuthority, issueCertificate } from "../../lib/platform/local/certificate.ts";
 
 /** A request as a cloud's API gets it. */
@@ -15,6 +16,8 @@ export type FakeCloud = {
   url: string;
   /** PEM. */
   certificateAuthority: string;
+  /** All clouds at this one address. */
+  endpoints: Endpoints;
   calls: CloudCall[];
   /** By `<method> <path without query>`; a path that is absent answers 404. */
   answers: Map<string, (call: CloudCall) => CloudAnswer | Promise<CloudAnswer>>;
@@ -41,8 +44,12 @@ export async function startFakeCloud(): Promise<FakeCloud> {
   await once(server, "listening");
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
+  const url = `https://127.0.0.1:${address.port}`;
+  const azure = { entra: url, azureManagement: url };
+  const google = { googleSts: url, googleIamCredentials: url, googleContainer: url };
   return {
-    url: `https://127.0.0.1:${address.port}`,
+    url,
+    endpoints: { sts: url, eks: url, ...azure, ...google },
     certificateAuthority: authority.certificate,
     calls,
     answers,

@@ -27,6 +27,7 @@ export function createAwsPlatform(env: NodeJS.ProcessEnv, clock: Clock = { now: 
     clusters: createClusterRegistry(() => parseClusters(required(env, "SLUICE_CLUSTERS")), secrets, clock),
     clock,
     awsCredentials: ownCredentials,
+    remoteClusters: (env.SLUICE_REMOTE_CLUSTERS ?? "").split(",").filter((arn) => arn !== ""),
     log: createLogger(),
     endpoint: env.SLUICE_ENDPOINT ?? "",
   };
