@@ -4,10 +4,11 @@ import type { ApplyOptions } from "./apply.ts";
 import { knownResource } from "./known-resources.ts";
 import { groupOf } from "./order.ts";
 import { isRecord, recordsAt, valueAt } from "./unstructured.ts";
+import { withoutZeroValues } from "./zero-values.ts";
 
 /**
  * An object as it is sent: with the set's labels and annotations (KS-155, KS-079), and without what only the API server
- * writes (KS-077). Kinds of Kubernetes itself lose nulls, their ports get the protocol that the API server would default too late, and
+ * writes (KS-077). Kinds of Kubernetes itself lose nulls and empty values, their ports get the protocol that the API server would default too late, and
  * a Secret's `stringData` becomes `data`. The object given is not changed.
  */
 export function prepareObject(
@@ -34,11 +35,11 @@ export function prepareObject(
 /** Roles stay as they are written: Flux leaves them alone too. */
 function normalise(object: KubernetesObject): KubernetesObject {
   if (object.apiVersion === "rbac.authorization.k8s.io/v1" && /^(Cluster)?Role$/.test(object.kind)) return object;
-  const clean = withoutNulls(object);
+  const clean = withoutZeroValues(withoutNulls(object));
   if (!isObject(clean)) return object;
   if (clean.apiVersion === "v1" && clean.kind === "Secret") return withData(clean);
   for (const ports of portsOf(clean)) {
-    for (const port of ports) port.protocol ??= "TCP";
+    for (const port of ports) port.protocol ||= "TCP";
   }
   return clean;
 }
