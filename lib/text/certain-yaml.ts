@@ -40,6 +40,7 @@ function decode(content: Uint8Array): string {
     throw new Doubtful("not UTF-8");
   }
   if (strange.test(text)) throw new Doubtful("a character beyond the usual");
+  if (/^\.\.\.(?:\s|$)/m.test(text)) throw new Doubtful("an explicit end");
   return text;
 }
 
@@ -67,15 +68,21 @@ function readDocument(text: string): unknown[] {
     throw new Doubtful("no YAML");
   }
   const [document, root] = events;
-  if (document === undefined) return [];
+  if (document === undefined) return readNothing(text);
   if (document.type !== EVENT_ID.DOCUMENT || document.explicitEnd || document.directives.length > 0)
     throw new Doubtful("a directive or an explicit end");
-  if (root?.type === EVENT_ID.SCALAR && root.valueStart < 0 && events.length === 3) return [];
+  if (root?.type === EVENT_ID.SCALAR && root.valueStart < 0) return readNothing(text.replace(/^---(?=[ \n])/, ""));
   const reading: Reading = { text, events, at: 1, flow: false, flowEnd: 0 };
   const value = readNode(reading);
   if (reading.at !== events.length - 1) throw new Doubtful("more than one document");
   if (text.includes("\t")) refuseTabs(text, events);
   return [value];
+}
+
+function readNothing(text: string): unknown[] {
+  if (!text.split("\n").every((line) => /^ *(?:#.*)?$/.test(line)))
+    throw new Doubtful("more than comments, but no value");
+  return [];
 }
 
 function next(reading: Reading): Event {
@@ -120,7 +127,7 @@ function readMapping(reading: Reading): Record<string, unknown> {
 function readKey(reading: Reading): string {
   const event = next(reading);
   if (event.type !== EVENT_ID.SCALAR || event.valueStart < 0) throw new Doubtful("a key that is no text");
-  const key = readScalar(reading, event);
+  const key = readScalar(reading, event, true);
   if (
     typeof key !== "string" ||
     key.length > 128 ||
@@ -129,14 +136,20 @@ function readKey(reading: Reading): string {
     key === "__proto__"
   )
     throw new Doubtful("a key that is unusual");
-  const quote = event.style === SCALAR_STYLE.PLAIN ? 0 : 1;
-  let after = event.valueEnd + quote;
-  while (reading.text[after] === " ") after += 1;
-  if (reading.text[after] !== ":") throw new Doubtful("an explicit key");
+  if (following(reading, event) !== ":") throw new Doubtful("an explicit key");
+  if (reading.text.slice(event.valueStart, event.valueEnd).includes("\n")) throw new Doubtful("a key of several lines");
   return key;
 }
 
-function readScalar(reading: Reading, event: ScalarEvent): unknown {
+/** The character that follows a scalar, but for spaces; a comment is as good as the end of its line. */
+function following({ text }: Reading, event: ScalarEvent): string {
+  const end = event.valueEnd + (event.style === SCALAR_STYLE.PLAIN ? 0 : 1);
+  let after = end;
+  while (text[after] === " ") after += 1;
+  return (after > end && text[after] === "#") || after >= text.length ? "\n" : text.charAt(after);
+}
+
+function readScalar(reading: Reading, event: ScalarEvent, isKey = false): unknown {
   if (event.anchorStart >= 0 || event.tagStart >= 0) throw new Doubtful("an anchor or a tag");
   if (event.valueStart < 0) {
     if (reading.flow) throw new Doubtful("nothing in a flow collection");
@@ -147,6 +160,8 @@ function readScalar(reading: Reading, event: ScalarEvent): unknown {
   if (event.style === SCALAR_STYLE.PLAIN) return resolvePlain(reading, value);
   if (event.style === SCALAR_STYLE.LITERAL_BLOCK || event.style === SCALAR_STYLE.FOLDED_BLOCK)
     return checkBlock(reading, event, value);
+  if (!isKey && !(reading.flow ? /[\n,\]}]/ : /\n/).test(following(reading, event)))
+    throw new Doubtful("something behind a quoted text");
   if (event.style === SCALAR_STYLE.DOUBLE_QUOTED) checkEscapes(reading.text.slice(event.valueStart, event.valueEnd));
   if (value.includes("\n") && /^[ \n]|\n[ \t]/.test(value)) throw new Doubtful("a quoted text with indented lines");
   return value;
