@@ -52,6 +52,24 @@ describe("an exchange with a service", () => {
     expect(bodies).toHaveLength(3);
   });
 
+  it("keeps its connection for the next request, and asks again over another where that has gone stale", async () => {
+    const ports = new Set<number | undefined>();
+    answer = (response) => {
+      ports.add(response.socket?.remotePort);
+      response.end("here");
+    };
+    const exchange = serviceExchange();
+    const ask = () =>
+      exchange({ method: "GET", url: new URL(origin), headers: {} }, AbortSignal.timeout(10_000)).then(
+        ({ body }) => body,
+      );
+    expect([await ask(), await ask()]).toEqual(["here", "here"]);
+    expect(ports.size).toBe(1);
+    server.closeAllConnections();
+    expect(await ask()).toBe("here");
+    expect(ports.size).toBe(2);
+  });
+
   it("reads no more than its limit", async () => {
     answer = (response) => response.end("x".repeat(2_000));
     await expect(post({ limit: 1_000 })).rejects.toThrow(`the answer of ${origin}/a is larger than 1000 bytes`);

@@ -1,5 +1,5 @@
-import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
-import { type Agent, request as httpsRequest } from "node:https";
+import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { Agent, request as httpsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AddressRefused, tenantAddress } from "./tenant-address.ts";
 
@@ -30,14 +30,16 @@ const backOff = [200, 800];
 /**
  * An exchange with services whose address a tenant may have chosen: guarded as `tenantAddress` says, follows no redirect (an
  * address that the service chooses would be given the credentials), and tries again what may be gone at the next attempt.
+ * Connections are kept some seconds for the next request of the same exchange: a build may decrypt hundreds of files.
  */
 export function serviceExchange(options: ExchangeOptions = {}): Exchange {
   const { again = () => false } = options;
+  const connections: Connections = { https: options.agent ?? new Agent(kept), http: new HttpAgent(kept) };
   return async (request, signal) => {
     for (let attempt = 0; ; attempt++) {
       const pause = backOff[attempt];
       try {
-        const answer = await once(request, options, signal);
+        const answer = await once(request, options, connections, signal);
         const better = answer.status === 429 || answer.status >= 500 || again(answer);
         if (pause === undefined || !better) return answer;
       } catch (error) {
@@ -51,9 +53,17 @@ export function serviceExchange(options: ExchangeOptions = {}): Exchange {
 /** No answer came; another attempt may bring one. */
 class Unreached extends Error {}
 
-async function once(request: ServiceRequest, options: ExchangeOptions, signal: AbortSignal): Promise<ServiceAnswer> {
+type Connections = { https: Agent; http: HttpAgent };
+const kept = { keepAlive: true, timeout: 15_000, maxFreeSockets: 2 };
+
+async function once(
+  request: ServiceRequest,
+  options: ExchangeOptions,
+  connections: Connections,
+  signal: AbortSignal,
+): Promise<ServiceAnswer> {
   const { url, method, headers, body } = request;
-  const { limit = 1024 * 1024, seconds = 10, authority, agent } = options;
+  const { limit = 1024 * 1024, seconds = 10, authority } = options;
   const named = `${url.origin}${url.pathname}`;
   if (url.protocol !== "https:" && url.protocol !== "http:")
     throw new Error(`${url.protocol}// is neither an http nor an https address`);
@@ -63,7 +73,7 @@ async function once(request: ServiceRequest, options: ExchangeOptions, signal: A
     const asking = send(url, {
       method,
       headers: { "user-agent": "sluice", ...headers, "content-length": Buffer.byteLength(body ?? "") },
-      agent: agent ?? false,
+      agent: url.protocol === "https:" ? connections.https : connections.http,
       signal: patience,
       ...tenantAddress(url),
       ...(authority === undefined ? {} : { ca: authority }),

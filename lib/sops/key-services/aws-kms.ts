@@ -8,7 +8,7 @@ import {
   base64Bytes,
   bounded,
   complaint,
-  exchangeOf,
+  connected,
   fieldsOf,
   form,
   isFields,
@@ -28,6 +28,8 @@ export type AwsKmsOptions = ServiceConnection & {
   endpoints?: AwsEndpoints;
 };
 
+type ConnectedOptions = AwsKmsOptions & Required<ServiceConnection>;
+
 /** The name of the Secret's entry with static credentials (KS-096). */
 export const awsEntry = "sops.aws-kms";
 
@@ -35,7 +37,8 @@ export const awsEntry = "sops.aws-kms";
  * Decrypts with AWS KMS (KS-100): in the region that the key's ARN names, with the encryption context and as the role of the
  * file's metadata. The metadata's `aws_profile` is of the machine that encrypted, and is not looked at.
  */
-export function awsKms(options: AwsKmsOptions): KeyService<AwsKmsKey> {
+export function awsKms(given: AwsKmsOptions): KeyService<AwsKmsKey> {
+  const options = connected(given);
   const once = askedOnce<AwsCredentials>();
   return async (key, caller) => {
     const signal = bounded(caller);
@@ -82,7 +85,7 @@ async function decrypt(
   ciphertext: Uint8Array,
   region: string,
   credentials: AwsCredentials,
-  options: AwsKmsOptions,
+  options: ConnectedOptions,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const failed = (why: string) => new Error(`failed to decrypt sops data key with AWS KMS: ${why}`);
@@ -99,7 +102,7 @@ async function decrypt(
       }),
     },
     credentials,
-    exchangeOf(options),
+    options.exchange,
     signal,
   );
   const fields = fieldsOf(answer);
@@ -117,7 +120,7 @@ async function assumeRole(
   role: string,
   region: string,
   credentials: AwsCredentials,
-  options: AwsKmsOptions,
+  options: ConnectedOptions,
   signal: AbortSignal,
 ): Promise<AwsCredentials> {
   const failed = (why: string) => new Error(`failed to assume role '${role.slice(0, 300)}': ${why}`);
@@ -134,7 +137,7 @@ async function assumeRole(
       }),
     },
     credentials,
-    exchangeOf(options),
+    options.exchange,
     signal,
   );
   const fields = fieldsOf(answer);

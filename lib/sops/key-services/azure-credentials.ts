@@ -3,7 +3,7 @@ import { type ClientCertificate, readCertificate } from "./azure-certificate.ts"
 import { cloudOf, publicAuthority } from "./azure-clouds.ts";
 import type { AzureCredential } from "./azure-key-vault.ts";
 import { EntryInvalid, entryText, readEntry } from "./secret-entry.ts";
-import { complaint, exchangeOf, fieldsOf, form, type ServiceConnection, textOf } from "./service-call.ts";
+import { complaint, connected, fieldsOf, form, type ServiceConnection, textOf } from "./service-call.ts";
 
 /** The name of the Secret's entry with an Azure authentication file (KS-096). */
 export const azureEntry = "sops.azure-kv";
@@ -73,7 +73,7 @@ function servicePrincipal(principal: ServicePrincipal, connection: ServiceConnec
   return {
     authority,
     token: async (scope, signal) => {
-      const answer = await exchangeOf(connection)(
+      const answer = await connected(connection).exchange(
         {
           method: "POST",
           url,

@@ -5,7 +5,7 @@ import {
   base64Bytes,
   bounded,
   complaint,
-  exchangeOf,
+  connected,
   fieldsOf,
   type ServiceConnection,
   textOf,
@@ -27,6 +27,7 @@ const apiVersion = "7.4";
 
 /** Decrypts with a key in Azure Key Vault or Managed HSM (KS-096): RSA-OAEP-256, as SOPS encrypts. */
 export function azureKeyVault(options: AzureKeyVaultOptions): KeyService<AzureKeyVaultKey> {
+  const { credential, exchange } = connected(options);
   const once = askedOnce<string>();
   return async (key, caller) => {
     const signal = bounded(caller);
@@ -34,12 +35,12 @@ export function azureKeyVault(options: AzureKeyVaultOptions): KeyService<AzureKe
     const failed = (why: string) =>
       new Error(`failed to decrypt sops data key with Azure Key Vault key '${named}': ${why}`);
     const value = base64Bytes(key.enc, "base64url", "the encrypted data key");
-    const { authority, token } = options.credential;
+    const { authority, token } = credential;
     const { origin, scope } = keyVaultOf(key.vaultUrl, cloudOf(authority));
     if (!/^[0-9A-Za-z-]{1,127}$/.test(key.name) || !/^[0-9A-Za-z]{0,64}$/.test(key.version))
       throw failed("that is no name of a key");
     const bearer = await once(scope, () => token(scope, signal));
-    const answer = await exchangeOf(options)(
+    const answer = await exchange(
       {
         method: "POST",
         url: new URL(`${origin}/keys/${key.name}/${key.version}/decrypt?api-version=${apiVersion}`),

@@ -9,7 +9,7 @@ import { azureEntry, parseAzureEntry } from "./azure-credentials.ts";
 import { azureKeyVault } from "./azure-key-vault.ts";
 import { gcpEntry, gcpKms, parseGcpEntry } from "./gcp-kms.ts";
 import { entryText } from "./secret-entry.ts";
-import type { ServiceConnection } from "./service-call.ts";
+import { connected, type ServiceConnection } from "./service-call.ts";
 import { type OwnVaultToken, parseVaultEntry, type VaultLogin, vault, vaultEntry } from "./vault.ts";
 
 /** Who decrypts where the decryption Secret does not say, and how clouds are reached. */
@@ -38,16 +38,8 @@ export type CloudKeyServices = Pick<KeyServices, "kms" | "gcp_kms" | "hc_vault" 
  * must not outlive the pass. Entries of other names are not looked at (KS-096). Throws EntryInvalid, which names the entry.
  */
 export function cloudKeyServices(entries: ReadonlyMap<string, Uint8Array>, options: CloudKeyOptions): CloudKeyServices {
-  const {
-    identity,
-    ask = (work) => work(identity),
-    session,
-    endpoints = {},
-    exchange,
-    vaultLogin,
-    ownVaultToken,
-  } = options;
-  const connection: ServiceConnection = exchange === undefined ? {} : { exchange };
+  const { identity, ask = (work) => work(identity), session, endpoints = {}, vaultLogin, ownVaultToken } = options;
+  const connection: ServiceConnection = { exchange: connected(options).exchange };
   const cloud = (signal: AbortSignal): CloudOptions => ({
     signal,
     endpoints,

@@ -6,7 +6,7 @@ import {
   base64Bytes,
   bounded,
   complaint,
-  exchangeOf,
+  connected,
   type Fields,
   fieldsOf,
   form,
@@ -30,6 +30,7 @@ const defaultTokenAddress = "https://oauth2.googleapis.com/token";
 
 /** Decrypts with Google Cloud KMS (KS-096). */
 export function gcpKms(options: GcpKmsOptions): KeyService<GcpKmsKey> {
+  const { exchange } = connected(options);
   const once = askedOnce<string>();
   return async (key, caller) => {
     const signal = bounded(caller);
@@ -41,7 +42,7 @@ export function gcpKms(options: GcpKmsOptions): KeyService<GcpKmsKey> {
       throw new Error(`no valid resource ID found in "${key.resourceId.slice(0, 300)}"`);
     const ciphertext = base64Bytes(key.enc, "base64", "the encrypted data key");
     const token = await once("token", () => options.token(signal));
-    const answer = await exchangeOf(options)(
+    const answer = await exchange(
       {
         method: "POST",
         url: new URL(`https://cloudkms.googleapis.com/v1/${parts.map(encodeURIComponent).join("/")}:decrypt`),
@@ -142,7 +143,7 @@ async function tokenFrom(
   connection: ServiceConnection,
   signal: AbortSignal,
 ): Promise<string> {
-  const answer = await exchangeOf(connection)({ method: "POST", url, ...form(grant) }, signal);
+  const answer = await connected(connection).exchange({ method: "POST", url, ...form(grant) }, signal);
   const fields = fieldsOf(answer);
   const token = textOf(fields, "access_token");
   if (answer.status === 200 && token !== undefined) return token;

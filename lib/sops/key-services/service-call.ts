@@ -12,9 +12,12 @@ export function bounded(signal: AbortSignal | undefined): AbortSignal {
   return signal === undefined ? patience : AbortSignal.any([signal, patience]);
 }
 
-/** The exchange of a connection; answers of 400 that AWS means to be tried again are. */
-export function exchangeOf({ exchange }: ServiceConnection): Exchange {
-  return exchange ?? serviceExchange({ again: isThrottled });
+/**
+ * Options with an exchange, which keeps its connections for all that they are options of. Answers of 400 that AWS means to be tried
+ * again are.
+ */
+export function connected<Options extends ServiceConnection>(options: Options): Options & { exchange: Exchange } {
+  return { ...options, exchange: options.exchange ?? serviceExchange({ again: isThrottled }) };
 }
 
 function isThrottled({ status, body }: ServiceAnswer): boolean {

@@ -5,7 +5,7 @@ import {
   askedOnce,
   base64Bytes,
   bounded,
-  exchangeOf,
+  connected,
   type Fields,
   fieldsOf,
   isFields,
@@ -54,6 +54,14 @@ export type VaultOptions = ServiceConnection & {
  */
 export function vault(options: VaultOptions): KeyService<VaultKey> {
   const once = askedOnce<string>();
+  const { exchange: usual } = connected(options);
+  const trusting = new Map<string, Exchange>();
+  const exchangeWith = (authority: string | undefined): Exchange => {
+    if (authority === undefined) return usual;
+    const exchange = trusting.get(authority) ?? serviceExchange({ authority });
+    trusting.set(authority, exchange);
+    return exchange;
+  };
   const read = askedOnce<ReadonlyMap<string, VaultInstance>>();
   const instances = () => read("", async () => (await options.login?.instances()) ?? new Map());
   return async (key, caller) => {
@@ -65,7 +73,7 @@ export function vault(options: VaultOptions): KeyService<VaultKey> {
     const { login, token: given } = options;
     // What needs no login does not fail where the servers cannot be read.
     const servers = given === undefined ? await instances() : await instances().catch(() => new Map());
-    const exchange = exchangeWith(servers.get(key.vaultAddress), options);
+    const exchange = exchangeWith(servers.get(key.vaultAddress)?.certificateAuthority);
     const token = await once(key.vaultAddress, () =>
       given === undefined && login !== undefined
         ? logIn(key.vaultAddress, login, servers, exchange, signal)
@@ -115,11 +123,6 @@ export function parseVaultConfig(
       return [address, certificateAuthority === undefined ? login : { ...login, certificateAuthority }];
     }),
   );
-}
-
-function exchangeWith(instance: VaultInstance | undefined, options: VaultOptions): Exchange {
-  const authority = instance?.certificateAuthority;
-  return authority === undefined ? exchangeOf(options) : serviceExchange({ authority });
 }
 
 async function storedToken(address: string, { token, own }: VaultOptions): Promise<string> {
