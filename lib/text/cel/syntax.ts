@@ -1,0 +1,57 @@
+import type { Value } from "./value.ts";
+
+/** A node of an expression. `at` is where cel-go points to when the node is wrong: an offset into the text. */
+export type Expr = { at: number } & (
+  | { op: "literal"; value: Value }
+  | { op: "ident"; name: string }
+  /** `test` asks whether the field is there: `has(operand.field)`. */
+  | { op: "select"; operand: Expr; field: string; test: boolean }
+  /** Functions, and operators by cel-go's names for them (`_+_`). */
+  | { op: "call"; name: string; target?: Expr; args: Expr[] }
+  | { op: "logical"; name: "_&&_" | "_||_"; terms: Expr[] }
+  | { op: "list"; items: { value: Expr; optional: boolean }[] }
+  | { op: "map"; entries: MapEntry[] }
+  | { op: "message"; name: string }
+  | Fold
+  /** `target.optMap(variable, body)`, and `optFlatMap`. */
+  | { op: "optional"; flat: boolean; target: Expr; variable: string; body: Expr }
+);
+
+/** `at` is the colon. */
+export type MapEntry = { at: number; key: Expr; value: Expr; optional: boolean };
+
+/** A macro that goes over a list, or over the keys of a map. */
+export type Fold = {
+  op: "fold";
+  name: "all" | "exists" | "exists_one" | "map" | "filter";
+  range: Expr;
+  variable: string;
+  /** The condition of a `map` with three arguments. */
+  condition?: Expr;
+  body: Expr;
+};
+
+/** Something that is wrong with an expression. `at` is an offset into its text. */
+export type Issue = { at: number; message: string };
+
+/** An expression that cannot be used, with what is wrong as cel-go writes it. */
+export class CelError extends Error {
+  override name = "CelError";
+}
+
+/** Issues as cel-go shows them to users: place, message, and the line with a mark below the place. */
+export function formatIssues(text: string, issues: readonly Issue[]): string {
+  const lines = text.split("\n");
+  return issues
+    .toSorted((a, b) => a.at - b.at)
+    .slice(0, 100)
+    .map(({ at, message }) => {
+      const before = text.slice(0, at).split("\n");
+      const line = lines[before.length - 1] ?? "";
+      const column = [...(before.at(-1) ?? "")].length;
+      const place = `ERROR: <input>:${before.length}:${line === "" ? 0 : column + 1}: ${message}`;
+      if (line === "") return place;
+      return `${place}\n | ${line.replaceAll("\t", " ")}\n | ${".".repeat(column)}^`;
+    })
+    .join("\n");
+}
