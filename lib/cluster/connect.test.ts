@@ -36,6 +36,23 @@ const read = async (request: IncomingMessage) => {
 };
 
 describe("connect", () => {
+  it.each(["..", "../../../other/secrets/x", "x/../../secrets/x", ".", "x?watch=true", "x#y", "%2e%2e", "x\\..\\y"])(
+    "refuses a path that a name would lead elsewhere: %s",
+    async (name) => {
+      const seen: (string | undefined)[] = [];
+      const client = await clientOf((request, response) => {
+        seen.push(request.url);
+        response.end("{}");
+      });
+      const path = `/api/v1/namespaces/n/configmaps/${name}`;
+      await expect(client.request({ method: "GET", path })).rejects.toMatchObject({
+        statusCode: 400,
+        message: expect.stringMatching(/^invalid resource name in /),
+      });
+      expect(seen).toEqual([]);
+    },
+  );
+
   it("KS-210: says who asks, as whom, and what; query values are encoded", async () => {
     const seen: { method: string | undefined; url: string | undefined; headers: object; body: string }[] = [];
     const client = await clientOf(async (request, response) => {

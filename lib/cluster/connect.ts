@@ -176,6 +176,9 @@ async function exchange(
   const { server, agent, options } = connection;
   const authorization = await connection.authorization();
   const url = new URL(server.url + request.path + queryOf(request.query));
+  // A name in it may be a tenant's: what a URL would resolve or cut off (`..`, `?`, `#`) would lead to another object.
+  if (!url.pathname.endsWith(request.path))
+    throw new ApiError(400, "BadRequest", `invalid resource name in ${JSON.stringify(request.path.slice(0, 500))}`);
   options.onRequest?.(request.method, url.pathname + url.search);
   const send = url.protocol === "http:" ? httpRequest : httpsRequest;
   const tooLate = () =>

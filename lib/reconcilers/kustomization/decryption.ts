@@ -1,6 +1,7 @@
 import type { Kustomization } from "../../api/kustomization.ts";
 import type { KubernetesObject } from "../../api/object.ts";
 import { ApiError, isNotFound } from "../../cluster/api-error.ts";
+import { getObject } from "../../cluster/objects.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import type { SourceDecryptor } from "../../kustomize/decrypt-sources.ts";
 import type { DecryptObject } from "../../kustomize/post-build.ts";
@@ -40,20 +41,21 @@ export async function readDecryption(object: Kustomization, context: CloudKeyCon
   const fallback = sopsAgeSecret === "" ? undefined : { namespace: runtimeNamespace, name: sopsAgeSecret };
   const source = selectKeySource(object.spec.decryption.secretRef, object.metadata.namespace ?? "", fallback);
   if (source === undefined) return { open: () => openWith(object, undefined, noSecret, context), versions: "" };
-  const path = `/api/v1/namespaces/${source.namespace}/secrets/${source.name}`;
+  const { namespace, name } = source;
+  const reference = { apiVersion: "v1", kind: "Secret", namespace, name };
   try {
-    const secret = await context.cluster.request<KeySecret>({ method: "GET", path, signal: context.signal });
+    const secret = await getObject<KeySecret>(context.cluster, reference, context.signal);
     const { uid, resourceVersion } = secret.metadata;
     return {
       open: () => openWith(object, secret.data, source, context),
-      versions: `decryption ${path} ${uid}/${resourceVersion}`,
+      versions: `decryption ${namespace}/${name} ${uid}/${resourceVersion}`,
     };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    const what = `sops ${source.ageOnly ? "SOPS age " : ""}decryption Secret '${source.namespace}/${source.name}'`;
+    const what = `sops ${source.ageOnly ? "SOPS age " : ""}decryption Secret '${namespace}/${name}'`;
     const message = isNotFound(error) ? error.message : `cannot get ${what}: ${error.message}`;
     const refuse = () => Promise.reject(failure("BuildFailed", message, error));
-    return { open: refuse, versions: `decryption ${path} ${error.statusCode}` };
+    return { open: refuse, versions: `decryption ${namespace}/${name} ${error.statusCode}` };
   }
 }
 

@@ -95,6 +95,18 @@ describe("the variables of a Kustomization", () => {
     expect(paths).toHaveLength(1);
   });
 
+  it.each(["../../kube-system/configmaps/extension-apiserver-authentication", "..", "vars?x", "a/b"])(
+    "KS-110: a name that leads out of the namespace reads nothing: %s",
+    async (name) => {
+      const { substitution } = await readVariables(
+        object({ substituteFrom: [reference("ConfigMap", name)] }),
+        context(client),
+      );
+      expect(substitution?.failure).toMatch(/^substitute from 'ConfigMap\/.*' error: /);
+      expect(substitution?.variables.size).toBe(0);
+    },
+  );
+
   it("KS-114, KS-115: is strict unless the gate is off, and substitutes with variables unless always", async () => {
     const inline = { substitute: { a: "1" } };
     expect((await readVariables(object(inline), context(client))).substitution).toMatchObject({

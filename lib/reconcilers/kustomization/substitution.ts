@@ -1,6 +1,7 @@
 import type { Kustomization } from "../../api/kustomization.ts";
 import type { KubernetesObject } from "../../api/object.ts";
 import { ApiError, isNotFound } from "../../cluster/api-error.ts";
+import { getObject } from "../../cluster/objects.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import type { Substitution } from "../../kustomize/substitute.ts";
 
@@ -34,8 +35,8 @@ export async function readVariables(
     const id = `${kind}/${name}`;
     try {
       const known = read.get(id);
-      const path = `/api/v1/namespaces/${object.metadata.namespace}/${resources[kind]}/${name}`;
-      const found = known ?? (await cluster.request<Data>({ method: "GET", path, signal }));
+      const reference = { apiVersion: "v1", kind, namespace: object.metadata.namespace ?? "", name };
+      const found = known ?? (await getObject<Data>(cluster, reference, signal));
       read.set(id, found);
       if (known === undefined) versions.push(`${id} ${found.metadata.uid}/${found.metadata.resourceVersion}`);
       for (const [key, value] of textsOf(kind, found)) variables.set(key, withoutLineFeeds(value));
@@ -56,8 +57,6 @@ export async function readVariables(
   };
   return { substitution, versions: versions.join("\n") };
 }
-
-const resources = { ConfigMap: "configmaps", Secret: "secrets" };
 
 type Data = KubernetesObject & { data?: Record<string, string> };
 
