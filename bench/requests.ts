@@ -165,6 +165,7 @@ async function countedPush(
 
 /** Requests that `act` causes until the cluster is quiet again. */
 async function counted(sluice: MeasuredSluice, act: () => Promise<void>): Promise<Map<string, number>> {
+  await clearOfTheMinute();
   await settled(sluice);
   const before = await requestCounts(sluice.cluster);
   await act();
@@ -172,6 +173,12 @@ async function counted(sluice: MeasuredSluice, act: () => Promise<void>): Promis
   const counts = countedBetween(before, await requestCounts(sluice.cluster));
   console.log(`    ${[...counts].map(([name, count]) => `${count} ${name}`).join(", ")}`);
   return counts;
+}
+
+/** Waits until the schedule, which lists all kinds at the turn of a minute, does not come in between. */
+async function clearOfTheMinute(): Promise<void> {
+  const second = new Date().getSeconds();
+  if (second < 4 || second > 45) await sleep(((64 - second) % 60) * 1000);
 }
 
 function without(counts: Map<string, number>, name: string): Map<string, number> {

@@ -82,6 +82,24 @@ describe("a Kustomization", () => {
     expect(after.status?.history).toEqual(before.status?.history);
   });
 
+  it("SN-07, KS-077: tells once of a field that its kind does not have, and applies the rest", async () => {
+    const service = {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "misspelt" },
+      spec: { ports: [{ port: 80 }], sesionAffinity: "ClientIP" },
+    };
+    await repository.commit({ "misspelt/service.yaml": JSON.stringify(service) });
+    await workspace.reconcile("GitRepository", "source");
+    await applied("misspelt", "./misspelt", { retryInterval: "1s" });
+    const line = `Service/${workspace.namespace}/misspelt not applied, unknown to its kind: spec.sesionAffinity`;
+    const told = async () => (await messages("misspelt")).filter((message) => message.includes("not applied"));
+    expect(await told()).toEqual([line]);
+    await follow("misspelt", { "misspelt/other.yaml": configMap("other", {}) });
+    await workspace.until("ConfigMap", "other", () => true);
+    expect(await told()).toEqual([line]);
+  });
+
   it("KS-174: with prune off what is stale is left, and forgotten", async () => {
     await applied("keeping", "./orphan", { prune: false, namePrefix: "keeping-" });
     await follow("keeping", { "orphan/config.yaml": null, "orphan/next.yaml": configMap("next", {}) });

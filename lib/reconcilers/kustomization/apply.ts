@@ -2,6 +2,7 @@ import type { InventoryEntry } from "../../api/kustomization.ts";
 import type { KubernetesObject, ObjectReference } from "../../api/object.ts";
 import type { AppliedRecord } from "../../cluster/applied-record.ts";
 import { type ApplyEntry, ApplyFailed, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
+import { formatDroppedFields } from "../../cluster/dropped-fields.ts";
 import { differenceOf, formatInventory, formatInventoryId, referencesOf, staleOf } from "../../cluster/inventory.ts";
 import { PruneFailed, pruneObjects } from "../../cluster/prune.ts";
 import { formatSubject } from "../../cluster/subject.ts";
@@ -156,6 +157,8 @@ async function applyBuild(
   const result = await applied(pass, objects, record, { digest, old, known, begun });
   const entries = context.redelivered ? sinceRecord(result, unapplied) : result.entries;
   announceChanges(pass, entries);
+  const dropped = formatDroppedFields(entries);
+  if (dropped !== undefined) publish(pass, { type: "Normal", reason: "FieldsNotApplied", message: dropped });
   const inventory = formatInventory(entries.map(({ reference }) => reference));
   status.inventory = { entries: inventory };
   await prune(pass, staleOf(old, inventory), digest);
