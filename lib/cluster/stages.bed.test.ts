@@ -160,6 +160,35 @@ describe("stages", () => {
     await patchObject(set.admin, referenceOf(held), patch, { fieldManager: "t" });
   });
 
+  it("KS-131, SN-09: a definition that takes long is pending: nothing that needs it is tried, and all comes once it can", async () => {
+    const set = await beginSet();
+    const group = uniqueGroup();
+    const objects = [definitionOf(group, "Widget"), widget(group, set.namespace), configMap(set.namespace, "after")];
+    const [definition, held] = [definitionOf(group, "Widget"), widget(group, set.namespace)];
+    await set.apply(objects.slice(0, 2));
+    // It is to be deleted, and an object of it is held: it neither goes nor is it ready.
+    const hold = { merge: { metadata: { finalizers: ["example.org/hold"] } } };
+    await patchObject(set.admin, referenceOf(held), hold, { fieldManager: "t" });
+    await deleteObject(set.admin, referenceOf(definition));
+    const started = Date.now();
+    const waiting = await set.apply(objects);
+    expect(Date.now() - started).toBeLessThan(2500);
+    expect(waiting.pending).toMatchObject([{ reference: referenceOf(definition), status: "Terminating" }]);
+    expect(await findObject(set.admin, referenceOf(configMap(set.namespace, "after")))).toBeUndefined();
+    const release = { json: [{ op: "remove", path: "/metadata/finalizers" }] } as const;
+    await patchObject(set.admin, referenceOf(held), release, { fieldManager: "t" });
+    expect(await eventually(async () => (await findObject(set.admin, referenceOf(definition))) === undefined)).toBe(
+      true,
+    );
+    const done = await set.apply(objects, { record: waiting.record });
+    expect(done.pending).toEqual([]);
+    expect(linesOf(done)).toEqual([
+      `CustomResourceDefinition/widgets.${group} created`,
+      `ConfigMap/${set.namespace}/after created`,
+      `Widget/${set.namespace}/w created`,
+    ]);
+  });
+
   it("KS-133: a tenant's role comes before its binding only in a stage of its own", async () => {
     const set = await beginSet();
     const user = await tenantOf(set);

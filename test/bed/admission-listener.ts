@@ -12,7 +12,7 @@ export type AdmissionCall = {
   generation: number | undefined;
 };
 
-/** A server that says yes to every admission call and remembers it. */
+/** A server that remembers every admission call, and says yes to those that it was given no reason to refuse. */
 export type AdmissionListener = {
   /** `https://127.0.0.1:<port>` */
   url: string;
@@ -32,8 +32,10 @@ type Review = {
   };
 };
 
-/** Starts the server on a free port of the loopback interface. */
-export async function startAdmissionListener(): Promise<AdmissionListener> {
+/** Starts the server on a free port of the loopback interface. `refusal` may give the text with which a call is refused. */
+export async function startAdmissionListener(
+  refusal: (call: AdmissionCall) => string | undefined = () => undefined,
+): Promise<AdmissionListener> {
   const authority = createCertificateAuthority("admission");
   const { certificate, key } = issueCertificate(authority, { names: ["127.0.0.1"] });
   const calls: AdmissionCall[] = [];
@@ -43,17 +45,22 @@ export async function startAdmissionListener(): Promise<AdmissionListener> {
     // The API server is the only client, and this is the shape that it documents.
     const { request: asked } = JSON.parse(body) as Review;
     const { group, version, kind } = asked.kind;
-    calls.push({
+    const call: AdmissionCall = {
       path: request.url ?? "",
       operation: asked.operation,
       apiVersion: group === "" ? version : `${group}/${version}`,
       kind,
       name: asked.name === "" ? (asked.object?.metadata.name ?? "") : asked.name,
       generation: asked.object?.metadata.generation,
-    });
+    };
+    calls.push(call);
+    const message = refusal(call);
+    // As webhooks of controller-runtime refuse.
+    const refused = { allowed: false, status: { code: 403, reason: "Forbidden", message } };
+    const verdict = message === undefined ? { allowed: true } : refused;
     const answer = { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview" };
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify({ ...answer, response: { uid: asked.uid, allowed: true } }));
+    response.end(JSON.stringify({ ...answer, response: { uid: asked.uid, ...verdict } }));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
