@@ -8,8 +8,9 @@ export type AgeIdentities = readonly AgeIdentity[];
 /** One identity, which is added to what decrypts. */
 export type AgeIdentity = Parameters<Decrypter["addIdentity"]>[0];
 
-/** The most identities of one entry, and the most characters of it. */
+/** The most identities of one entry; the most characters of an entry, and of an encrypted data key. */
 const identityLimit = 200;
+const encLimit = 16 * 1024;
 const textLimit = 1024 * 1024;
 
 /**
@@ -48,10 +49,14 @@ export async function importAgeIdentities(text: string): Promise<AgeIdentities> 
 /** Decrypts with age identities; undefined where there are none. */
 export function ageService(identities: AgeIdentities): KeyService<AgeKey> | undefined {
   if (identities.length === 0) return undefined;
+  let opened: Decrypter | undefined;
   return async ({ enc }) => {
     const { armor, Decrypter } = await import("age-encryption");
-    const decrypter = new Decrypter();
-    for (const identity of identities) decrypter.addIdentity(identity);
+    if (enc.length > encLimit) throw new Error(`the encrypted data key is longer than ${encLimit} characters`);
+    // To read a post-quantum identity takes longer than to decrypt with it.
+    const decrypter = opened ?? new Decrypter();
+    if (opened === undefined) for (const identity of identities) decrypter.addIdentity(identity);
+    opened = decrypter;
     try {
       return await decrypter.decrypt(armor.decode(enc));
     } catch (error) {

@@ -28,10 +28,14 @@ const markers: readonly (readonly [Format, string])[] = [
 
 /** Whether a file of a format is encrypted: whether the format's mark is in it. */
 export function isEncrypted(content: Uint8Array, format: Format): boolean {
-  return markers.some(([name, mark]) => name === format && Buffer.from(content).includes(mark));
+  return markers.some(([name, mark]) => name === format && view(content).includes(mark));
 }
 
 /** The format of encrypted bytes of which nothing else is known; undefined where they are not encrypted. */
 export function detectFormat(content: Uint8Array): Format | undefined {
   return markers.find(([format]) => isEncrypted(content, format))?.[0];
+}
+
+function view({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -14,8 +14,8 @@ export type SecretName = { namespace: string; name: string };
 /** The key services of the clouds, from the Secret's fixed entries and the identity of the Kustomization. */
 export type CloudServices = (entries: SecretEntries) => Pick<KeyServices, "kms" | "gcp_kms" | "hc_vault" | "azure_kv">;
 
-/** The most entries of a Secret that hold keys. */
-const entryLimit = 100;
+/** The most entries of a Secret that hold age or PGP keys: every one of them may be tried on every data key. */
+const entryLimit = 50;
 
 /**
  * Which Secret the keys of a Kustomization are in (KS-096, KS-099): the one that `spec.decryption.secretRef` names, in the

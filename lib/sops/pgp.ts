@@ -4,8 +4,11 @@ import type { KeyService, PgpKey } from "./keys.ts";
 /** The private keys of an `.asc` entry. */
 export type PgpKeyring = readonly PrivateKey[];
 
-/** The most characters of an entry. */
-const textLimit = 4 * 1024 * 1024;
+/** The most bytes of an entry. */
+const sizeLimit = 4 * 1024 * 1024;
+
+/** A data key has 33 bytes at most: what unpacks to more is no message of SOPS. */
+const bounds = { maxDecompressedMessageSize: 64 * 1024 };
 
 /**
  * Reads a keyring (KS-096): one or more armored blocks, or the bytes themselves. Public keys count for nothing, and keys with a
@@ -13,7 +16,7 @@ const textLimit = 4 * 1024 * 1024;
  */
 export async function importPgpKeyring(content: Uint8Array): Promise<PgpKeyring> {
   const wrong = (why: string) => new Error(`failed to import armored key data into GnuPG keyring: ${why}`);
-  if (content.length > textLimit) throw wrong(`the entry is larger than ${textLimit} bytes`);
+  if (content.length > sizeLimit) throw wrong(`the entry is larger than ${sizeLimit} bytes`);
   const { readKeys } = await import("openpgp");
   const armored = Buffer.from(content).toString("latin1");
   const blocks = armored.match(/-----BEGIN PGP [A-Z ]+-----[\s\S]*?-----END PGP [A-Z ]+-----/g) ?? [];
@@ -38,8 +41,8 @@ export function pgpService(keyring: PgpKeyring): KeyService<PgpKey> | undefined 
     const usable = keyring.filter((key) => key.isDecrypted());
     if (usable.length === 0) throw failed("the private key has a passphrase");
     try {
-      const message = await readMessage({ armoredMessage: enc });
-      const { data } = await decrypt({ message, decryptionKeys: usable, format: "binary" });
+      const message = await readMessage({ armoredMessage: enc, config: bounds });
+      const { data } = await decrypt({ message, decryptionKeys: usable, format: "binary", config: bounds });
       if (data instanceof Uint8Array && data.length > 0) return data;
     } catch (error) {
       throw failed(reasonOf(error));

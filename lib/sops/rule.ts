@@ -9,6 +9,10 @@ export const defaultRule: Rule = { kind: "unencrypted_suffix", pattern: "_unencr
 /** Longest pattern that is read, in characters. */
 export const patternLimit = 4096;
 
+/** Longest name that a pattern is matched against, in characters, and the time that all matches of a file may take, in milliseconds. */
+const nameLimit = 64 * 1024;
+const patience = 5_000;
+
 /**
  * What says of the names on the way to a value whether the value is encrypted; undefined where the rule goes by the remarks
  * before it, which are gone once a file went through kustomize: then the value's own form has to tell.
@@ -38,10 +42,15 @@ async function matcher(pattern: string): Promise<(name: string) => boolean> {
   try {
     const compiled = RE2JS.compile(pattern);
     const known = new Map<string, boolean>();
+    let spent = 0;
     return (name) => {
       const before = known.get(name);
       if (before !== undefined) return before;
+      if (name.length > nameLimit || spent > patience)
+        throw new Error("the pattern of what is encrypted takes too long to match");
+      const started = performance.now();
       const found = compiled.matcher(name).find();
+      spent += performance.now() - started;
       known.set(name, found);
       return found;
     };
