@@ -26,6 +26,11 @@ describe("the flags of a placeholder", () => {
       defaultDecryptionServiceAccount: "",
       sopsAgeSecret: "",
       sopsVaultConfigmap: "",
+      defaultKubeconfigServiceAccount: "",
+      insecureKubeconfigExec: false,
+      insecureKubeconfigTls: false,
+      tokenCacheMaxSize: 100,
+      tokenCacheMaxSeconds: 3600,
       concurrentSsa: 4,
       artifactRetentionSeconds: 60,
       artifactRetentionRecords: 2,
@@ -40,6 +45,14 @@ describe("the flags of a placeholder", () => {
     expect(read("--no-cross-namespace-refs", "--no-cross-namespace-refs=false").noCrossNamespaceRefs).toBe(false);
     expect(read("--override-manager=a", "--override-manager=b,c").overrideManagers).toEqual(["a", "b", "c"]);
     expect(read("--feature-gates=A=true,B=false").featureGates).toEqual({ A: true, B: false });
+  });
+
+  it("KS-217: no flag keeps a token for more than an hour", () => {
+    expect(read("--token-cache-max-duration=24h").tokenCacheMaxSeconds).toBe(3600);
+    expect(read("--token-cache-max-duration=5m", "--token-cache-max-size=0")).toMatchObject({
+      tokenCacheMaxSeconds: 300,
+      tokenCacheMaxSize: 0,
+    });
   });
 
   it("KS section 16: a value that cannot be read leaves the default and is complained of", () => {

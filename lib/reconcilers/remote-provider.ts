@@ -180,7 +180,7 @@ function addressed(address: string, certificateAuthority: string): Omit<Provided
 
 /** KS-213: `https://<lower-case host>:<port>`, by default port 443. Throws an IdentityError. */
 export function canonicalAddress(address: string): string {
-  const url = URL.parse(address.startsWith("http") ? address : `https://${address}`);
+  const url = URL.parse(address.includes("://") ? address : `https://${address}`);
   if (url === null) throw new IdentityError(`failed to parse Kubernetes API server address '${address}'`);
   if (url.protocol !== "https:")
     throw new IdentityError(`the Kubernetes API server address '${address}' must use https scheme`);
