@@ -22,7 +22,7 @@ export class Doubtful extends Error {
 /**
  * Reads the documents of a YAML file where nothing in it is in doubt: go-yaml v3, which kustomize reads manifests with, writes and
  * reads again before it prints them, must come to the same values. Documents that hold nothing are left out. The keys of a mapping
- * are in go-yaml's order. Throws Doubtful for all else, whether it is an error, a dialect or only rare: anchors, tags, directives,
+ * are in go-yaml's order. Throws Doubtful for all else, whether it is an error, a dialect or only rare: merges, tags, directives,
  * dates, numbers that are not decimal, keys that are no text or given twice, tabs, indented starts of blocks, bytes beyond UTF-8.
  */
 export function readCertainYaml(content: Uint8Array): unknown[] {
@@ -57,8 +57,18 @@ function split(text: string): string[] {
   return [...documents, text.slice(start)];
 }
 
+type Anchored = { anchorStart: number; anchorEnd: number };
+
 /** A document under construction. */
-type Reading = { text: string; events: Event[]; at: number; flow: boolean; flowEnd: number };
+type Reading = {
+  text: string;
+  events: Event[];
+  at: number;
+  flow: boolean;
+  flowEnd: number;
+  anchors: Map<string, unknown>;
+  aliases: number;
+};
 
 function readDocument(text: string): unknown[] {
   let events: Event[];
@@ -72,7 +82,8 @@ function readDocument(text: string): unknown[] {
   if (document.type !== EVENT_ID.DOCUMENT || document.explicitEnd || document.directives.length > 0)
     throw new Doubtful("a directive or an explicit end");
   if (root?.type === EVENT_ID.SCALAR && root.valueStart < 0) return readNothing(text.replace(/^---(?=[ \n])/, ""));
-  const reading: Reading = { text, events, at: 1, flow: false, flowEnd: 0 };
+  if (document.explicitStart && !/^(?: *(?:#.*)?\n)*---/.test(text)) throw new Doubtful("an indented start");
+  const reading: Reading = { text, events, at: 1, flow: false, flowEnd: 0, anchors: new Map(), aliases: 0 };
   const value = readNode(reading);
   if (reading.at !== events.length - 1) throw new Doubtful("more than one document");
   if (text.includes("\t")) refuseTabs(text, events);
@@ -94,16 +105,41 @@ function next(reading: Reading): Event {
 
 function readNode(reading: Reading): unknown {
   const event = next(reading);
-  if (event.type === EVENT_ID.SCALAR) return readScalar(reading, event);
-  if (event.type !== EVENT_ID.MAPPING && event.type !== EVENT_ID.SEQUENCE) throw new Doubtful("an alias");
-  if (event.anchorStart >= 0 || event.tagStart >= 0) throw new Doubtful("an anchor or a tag");
+  if (event.type === EVENT_ID.ALIAS) return readAlias(reading, event);
+  if (event.type === EVENT_ID.SCALAR) return anchor(reading, event, readScalar(reading, event));
+  if (event.type !== EVENT_ID.MAPPING && event.type !== EVENT_ID.SEQUENCE) throw new Doubtful("no node");
+  if (event.tagStart >= 0) throw new Doubtful("a tag");
   const outer = reading.flow;
   reading.flow = event.style === COLLECTION_STYLE_FLOW;
   if (reading.flow) reading.flowEnd = event.start;
   const value = event.type === EVENT_ID.MAPPING ? readMapping(reading) : readSequence(reading);
   if (reading.flow && !outer) refuseFlowComment(reading, event.start);
   reading.flow = outer;
+  return anchor(reading, event, value);
+}
+
+/** Aliases that are followed in one document: each is a copy. */
+const aliasLimit = 200;
+
+function anchor<T>({ text, anchors }: Reading, { anchorStart, anchorEnd }: Anchored, value: T): T {
+  if (anchorStart >= 0) anchors.set(anchorName(text, anchorStart, anchorEnd), value);
   return value;
+}
+
+/** kyaml puts a copy of what was anchored in the place of its alias, before anything else is done. */
+function readAlias(reading: Reading, { anchorStart, anchorEnd }: Anchored): unknown {
+  const { text, anchors, flow } = reading;
+  const name = anchorName(text, anchorStart, anchorEnd);
+  reading.aliases += 1;
+  if (!anchors.has(name) || flow || reading.aliases > aliasLimit) throw new Doubtful("an unusual alias");
+  return structuredClone(anchors.get(name));
+}
+
+function anchorName(text: string, start: number, end: number): string {
+  const name = text.slice(start, end);
+  if (!/^[A-Za-z0-9_-]+$/.test(name) || !/^ *(?:\n|$| #| [^ ])/.test(text.slice(end, end + 80)))
+    throw new Doubtful("an unusual anchor");
+  return name;
 }
 
 function readSequence(reading: Reading): unknown[] {
@@ -126,7 +162,8 @@ function readMapping(reading: Reading): Record<string, unknown> {
 /** Keys as they are usual: short, in ASCII, and text even without quotes. */
 function readKey(reading: Reading): string {
   const event = next(reading);
-  if (event.type !== EVENT_ID.SCALAR || event.valueStart < 0) throw new Doubtful("a key that is no text");
+  if (event.type !== EVENT_ID.SCALAR || event.valueStart < 0 || event.anchorStart >= 0)
+    throw new Doubtful("a key that is no text");
   const key = readScalar(reading, event, true);
   if (
     typeof key !== "string" ||
@@ -150,7 +187,7 @@ function following({ text }: Reading, event: ScalarEvent): string {
 }
 
 function readScalar(reading: Reading, event: ScalarEvent, isKey = false): unknown {
-  if (event.anchorStart >= 0 || event.tagStart >= 0) throw new Doubtful("an anchor or a tag");
+  if (event.tagStart >= 0) throw new Doubtful("a tag");
   if (event.valueStart < 0) {
     if (reading.flow) throw new Doubtful("nothing in a flow collection");
     return null;
