@@ -199,6 +199,23 @@ describe("placeholders say what is Sluice's, and how it behaves", () => {
     await other.close();
   });
 
+  it("KS-071: --no-remote-bases refuses what is not of the artifact", async () => {
+    const base = await workspace.repository({ "kustomization.yaml": "resources: [config.yaml]\n" });
+    const overlay = await workspace.repository({ "kustomization.yaml": `resources: ["${base.url}"]\n` });
+    await changePlaceholder("kustomize-controller", withArgs("--no-remote-bases=true"));
+    await workspace.gitRepository("overlay", overlay.url);
+    await workspace.kustomization("remote", { path: "./", sourceRef: { kind: "GitRepository", name: "overlay" } });
+    const failed = await workspace.until(
+      "Kustomization",
+      "remote",
+      ({ status }) => conditionOf(status, "Ready")?.reason === "BuildFailed",
+    );
+    expect(conditionOf(failed.status, "Ready")?.message).toMatch(
+      /^kustomize build failed: .*fs-security-constraint abs /,
+    );
+    expect(workspace.git.requests.filter(({ path }) => base.url.endsWith(path.split("/")[1] ?? "-"))).toEqual([]);
+  });
+
   it("KS-015: a shard handles only what its selector selects", async () => {
     await changePlaceholder("kustomize-controller", withArgs("--watch-label-selector=sharding.fluxcd.io/key=a"));
     const make = (name: string, key: string) =>
