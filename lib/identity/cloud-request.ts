@@ -1,5 +1,4 @@
-import { request as httpRequest, type IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
+import { type Exchange, serviceExchange } from "../platform/exchange.ts";
 import { type CloudOptions, IdentityError } from "./identity.ts";
 
 /** One request to a cloud's API. `body` is sent as it is; headers are complete but for its length. */
@@ -10,58 +9,27 @@ export type CloudRequest = {
   body?: string;
 };
 
-/** How long one request may take, as in Flux: what hangs must not eat the time of the pass. */
-const requestMilliseconds = 10_000;
-/** Tokens and descriptions of clusters are some kilobytes. */
-const answerLimit = 1024 * 1024;
+/** To the clouds' public APIs, on connections that are kept for a moment. Each attempt has ten seconds, as in Flux. */
+const publicExchange = serviceExchange();
 
 /**
- * Sends one request, without following redirects: a token goes to nobody but whom it was meant for. Throws an
- * IdentityError where no answer comes.
+ * Sends one request, without following redirects: a token goes to nobody but whom it was meant for. Throws an IdentityError
+ * where no answer comes.
  */
 export async function askCloud(
   request: CloudRequest,
-  { signal, certificateAuthority }: CloudOptions,
+  { signal, certificateAuthority: authority }: CloudOptions,
 ): Promise<{ status: number; body: string }> {
-  const url = new URL(request.url);
-  // Only an endpoint that the operator names can be a plain one, as that of a cloud on the same machine.
-  const send = url.protocol === "http:" ? httpRequest : httpsRequest;
-  const ending = AbortSignal.any([signal, AbortSignal.timeout(requestMilliseconds)]);
+  const exchange: Exchange = authority === undefined ? publicExchange : serviceExchange({ authority });
+  const headers = { accept: "application/json", ...request.headers };
+  const { method, body } = request;
   try {
-    const asking = send(url, {
-      agent: false,
-      method: request.method,
-      signal: ending,
-      ...(certificateAuthority === undefined ? {} : { ca: certificateAuthority }),
-      headers: {
-        accept: "application/json",
-        "user-agent": "sluice",
-        ...request.headers,
-        ...(request.body === undefined ? {} : { "content-length": Buffer.byteLength(request.body) }),
-      },
-    });
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      asking.once("response", resolve);
-      asking.on("error", reject);
-      asking.end(request.body);
-    });
-    return { status: response.statusCode ?? 0, body: await read(response) };
+    const sent = { method, url: new URL(request.url), headers, ...(body === undefined ? {} : { body }) };
+    const answer = await exchange(sent, signal);
+    return { status: answer.status, body: answer.body };
   } catch (error) {
-    const why =
-      ending.aborted && !signal.aborted ? `no answer within ${requestMilliseconds / 1000} s` : messageOf(error);
-    throw new IdentityError(`${url.origin}${url.pathname} could not be asked: ${why}`, { cause: error });
+    throw new IdentityError(messageOf(error), { cause: error });
   }
-}
-
-async function read(response: IncomingMessage): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response) {
-    size += chunk.length;
-    if (size > answerLimit) throw new Error(`the answer is larger than ${answerLimit} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** The text of an error, or what was thrown instead of one. */
