@@ -15,8 +15,17 @@ export type SopsWorkshop = {
   directory: string;
   /** Makes an age key, of the post-quantum kind with `pq`. */
   ageKey(kind?: "x25519" | "pq"): Promise<AgePair>;
-  /** Encrypts; `args` say for whom and how (`--age`, `--pgp`, `--encrypted-regex`, ...). `config` is the content of a `.sops.yaml`. */
-  encrypt(content: string | Uint8Array, type: SopsType, args: readonly string[], config?: string): Promise<Buffer>;
+  /**
+   * Encrypts; `args` say for whom and how (`--age`, `--pgp`, `--encrypted-regex`, ...). `config` is the content of a `.sops.yaml`;
+   * `credentials` are variables by which sops reaches the service of a key.
+   */
+  encrypt(
+    content: string | Uint8Array,
+    type: SopsType,
+    args: readonly string[],
+    config?: string,
+    credentials?: Record<string, string>,
+  ): Promise<Buffer>;
   /** Decrypts with age identities, as sops itself does it. */
   decrypt(content: Uint8Array, type: SopsType, output: SopsType, identity: string): Promise<Buffer>;
   /** Puts public keys (not armored) into the keyring that `--pgp` looks in. */
@@ -44,10 +53,11 @@ export async function openSopsWorkshop(programs: SopsPrograms): Promise<SopsWork
       const identity = (await run(programs.ageKeygen, kind === "pq" ? ["-pq"] : [], env)).toString("utf8");
       return { identity, recipient: /^# public key: (\S+)/m.exec(identity)?.[1] ?? "" };
     },
-    encrypt: async (content, type, args, config) => {
+    encrypt: async (content, type, args, config, credentials = {}) => {
       const configured = config === undefined ? ["--config", "/dev/null"] : ["--config", await put(config)];
       const path = await put(content);
-      return run(programs.sops, [...configured, "encrypt", ...types(type, type), ...args, path], env);
+      const all = [...configured, "encrypt", ...types(type, type), ...args, path];
+      return run(programs.sops, all, { ...env, ...credentials });
     },
     decrypt: async (content, type, output, identity) =>
       run(programs.sops, ["decrypt", ...types(type, output), await put(content)], { ...env, SOPS_AGE_KEY: identity }),
