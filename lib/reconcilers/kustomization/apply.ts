@@ -1,16 +1,15 @@
 import type { InventoryEntry } from "../../api/kustomization.ts";
-import type { KubernetesObject, ObjectReference } from "../../api/object.ts";
+import type { KubernetesObject } from "../../api/object.ts";
 import type { AppliedRecord } from "../../cluster/applied-record.ts";
-import { type ApplyEntry, ApplyFailed, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
+import { ApplyFailed, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
 import { formatDroppedFields } from "../../cluster/dropped-fields.ts";
 import { differenceOf, formatInventory, formatInventoryId, referencesOf, staleOf } from "../../cluster/inventory.ts";
 import { PruneFailed, pruneObjects } from "../../cluster/prune.ts";
-import { formatSubject } from "../../cluster/subject.ts";
-import { kindNamed } from "../../engine/kinds.ts";
 import { InvalidArtifact, openArtifact, PathNotFound, selectPath } from "../../kustomize/artifact.ts";
 import { inputDigest } from "../../kustomize/build.ts";
 import { BuildFailed } from "../../kustomize/build-failed.ts";
 import type { ResolvedArtifact } from "../../kustomize/remotes.ts";
+import { announceChanges, formatChange, isChange, logChanges } from "./changes.ts";
 import { holdFluxControllers, withoutFluxControllers } from "./flux-controllers.ts";
 import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
@@ -156,6 +155,7 @@ async function applyBuild(
 
   const result = await applied(pass, objects, record, { digest, old, known, begun });
   const entries = context.redelivered ? sinceRecord(result, unapplied) : result.entries;
+  logChanges(pass, entries);
   announceChanges(pass, entries);
   const dropped = formatDroppedFields(entries);
   if (dropped !== undefined) publish(pass, { type: "Normal", reason: "FieldsNotApplied", message: dropped });
@@ -252,27 +252,6 @@ async function prune(pass: Pass, stale: InventoryEntry[], digest: string): Promi
     recordHistory(pass, digest, "PruneFailed");
     throw failure("PruneFailed", error.message, error);
   }
-}
-
-/** KS-230: one line an object that changed, in the order in which they were applied. Sluice's own kinds are woken as well. */
-function announceChanges(pass: Pass, entries: readonly ApplyEntry[]): void {
-  const changes = entries.filter(isChange);
-  if (changes.length === 0) return;
-  publish(pass, { type: "Normal", reason: "Progressing", message: changes.map(formatChange).join("\n") });
-  // An object of a remote cluster is nobody's business here, whatever its kind.
-  if (pass.remote !== undefined) return;
-  const state = `${pass.object.metadata.uid}/${pass.startedAt}`;
-  for (const { reference } of changes)
-    if (kindNamed(reference.kind) !== undefined) pass.wake.push({ reference, state });
-}
-
-/** `<Kind>/<namespace>/<name> <action>`: a line of change and prune events. */
-export function formatChange({ reference, action }: { reference: ObjectReference; action: string }): string {
-  return `${formatSubject(reference)} ${action}`;
-}
-
-function isChange({ action }: ApplyEntry): boolean {
-  return action === "created" || action === "configured";
 }
 
 function united(old: readonly InventoryEntry[], more: readonly InventoryEntry[]): InventoryEntry[] {

@@ -8,7 +8,7 @@ import { formatSubject } from "../../cluster/subject.ts";
 import type { Again, EventRecord } from "../../engine/reconciler.ts";
 import type { Continuation } from "../../engine/work-item.ts";
 import { forgetRemoteCluster } from "../remote-cluster.ts";
-import { formatChange } from "./apply.ts";
+import { formatChange } from "./changes.ts";
 import { Halt } from "./halt.ts";
 import { group, ownerLabels, type Pass, publish } from "./pass.ts";
 import { readRecord, removeRecord } from "./record.ts";
