@@ -1,7 +1,7 @@
 import type { InventoryEntry } from "../../api/kustomization.ts";
 import type { KubernetesObject } from "../../api/object.ts";
 import type { AppliedRecord } from "../../cluster/applied-record.ts";
-import { ApplyFailed, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
+import { type ApplyEntry, ApplyFailed, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
 import { formatDroppedFields } from "../../cluster/dropped-fields.ts";
 import { differenceOf, formatInventory, formatInventoryId, referencesOf, staleOf } from "../../cluster/inventory.ts";
 import { PruneFailed, pruneObjects } from "../../cluster/prune.ts";
