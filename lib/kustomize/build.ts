@@ -43,15 +43,24 @@ export function inputDigest(artifact: OpenArtifact, spec: BuildSpec): string {
  * set here but by `setCommonMetadata`, after the owner labels (KS-079). Throws PathNotFound, BuildFailed, or the signal's reason.
  */
 export async function build(artifact: OpenArtifact, spec: BuildSpec, options: BuildOptions = {}): Promise<BuildResult> {
-  const plan = planBuild(artifact, spec);
-  if ("failure" in plan) throw new BuildFailed(hideDecrypted(plan.failure.message, artifact));
+  try {
+    return await buildPlan(planBuild(artifact, spec), options);
+  } catch (error) {
+    if (!(error instanceof BuildFailed)) throw error;
+    const message = hideDecrypted(error.message, artifact);
+    throw message === error.message ? error : new BuildFailed(message);
+  }
+}
+
+async function buildPlan(plan: Plan, options: BuildOptions): Promise<BuildResult> {
+  if ("failure" in plan) throw new BuildFailed(plan.failure.message, { cause: plan.failure });
   let plain: Rendered | undefined;
   const render = async () => {
     plain = renderPlain(plan);
     if (plain !== undefined) return plain.yaml;
     const result = await renderPlan(plan, options);
     if ("output" in result) return tellOrigins(result.output, plan.reach);
-    throw new BuildFailed(hideDecrypted(explain(tellRemotes(result.error, plan.reach), plan), artifact));
+    throw new BuildFailed(explain(tellRemotes(result.error, plan.reach), plan));
   };
   const yaml = options.cache === false ? await render() : await renderOnce(plan.digest, render);
   const { postBuild } = options;

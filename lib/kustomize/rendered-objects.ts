@@ -28,18 +28,18 @@ export function readDocuments(yaml: string): RenderedDocument[] {
   });
 }
 
-/** The objects of documents, as `readObjects` gives them. */
+/** The objects of documents, as `readObjects` gives them. What is no object is not shown: documents may hold secrets by now. */
 export function objectsOf(documents: readonly RenderedDocument[]): KubernetesObject[] {
-  return documents.flatMap(({ object }) => takeApart(object));
+  return documents.flatMap(({ object }) => takeApart(object, () => notAnItem(object)));
 }
 
-function requireObject(value: unknown): KubernetesObject {
-  if (!isObject(value)) throw notAnObject(value);
+function requireObject(value: unknown, refusal: (value: unknown) => BuildFailed = notAnObject): KubernetesObject {
+  if (!isObject(value)) throw refusal(value);
   return value;
 }
 
-function takeApart(document: KubernetesObject): KubernetesObject[] {
-  if ("items" in document && Array.isArray(document.items)) return document.items.map(requireObject);
+function takeApart(document: KubernetesObject, refusal?: (value: unknown) => BuildFailed): KubernetesObject[] {
+  if (Array.isArray(document.items)) return document.items.map((item) => requireObject(item, refusal));
   return isKustomization(document) ? [] : [document];
 }
 
@@ -60,4 +60,10 @@ function isKustomization(object: KubernetesObject): boolean {
 
 function notAnObject(value: unknown): BuildFailed {
   return new BuildFailed(`failed to decode Kubernetes apiVersion, kind and name from: ${formatYaml(value).trimEnd()}`);
+}
+
+function notAnItem({ kind, metadata }: KubernetesObject): BuildFailed {
+  return new BuildFailed(
+    `failed to decode Kubernetes apiVersion, kind and name from an item of ${kind} '${metadata.name}'`,
+  );
 }

@@ -112,6 +112,13 @@ describe("substitution in rendered objects", () => {
     );
   });
 
+  it("KS-105: never shows an item of a list that a variable has made no object", async () => {
+    const list = "apiVersion: v1\nitems:\n- data: ${p}\nkind: ConfigMapList\nmetadata:\n  name: all\n";
+    await expect(substituted(list, substitution({ p: "s3cret" }))).rejects.toThrow(
+      new BuildFailed("failed to decode Kubernetes apiVersion, kind and name from an item of ConfigMapList 'all'"),
+    );
+  });
+
   it("fails two objects that a variable gives one name", async () => {
     const both = [map("1", "  name: ${a}\n"), map("2", "  name: ${b}\n")].join("---\n");
     await expect(substituted(both, substitution({ a: "one", b: "one" }))).rejects.toThrow(
