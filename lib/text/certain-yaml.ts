@@ -234,10 +234,12 @@ function checkEscapes(raw: string): void {
   if (raw.includes("\\") && raw.replace(/\\[nt"\\]/g, "").includes("\\")) throw new Doubtful("an unusual escape");
 }
 
-/** A flow collection is written anew in one line: its comments are better not in it. */
+/** A flow collection is written anew in one line: its comments are better not in it. Nothing but one may be behind it. */
 function refuseFlowComment({ text, flowEnd }: Reading, start: number): void {
-  const brackets = text.slice(flowEnd).search(/[\]}]/);
-  if (text.slice(start, flowEnd + brackets).includes("#")) throw new Doubtful("a comment in a flow collection");
+  const rest = text.slice(flowEnd);
+  if (text.slice(start, flowEnd + rest.search(/[\]}]/)).includes("#"))
+    throw new Doubtful("a comment in a flow collection");
+  if (!/^["']?[\s,[\]{}]*?[\]}](?: *(?:\n|$)| +#)/.test(rest)) throw new Doubtful("something behind a flow collection");
 }
 
 function refuseTabs(text: string, events: Event[]): void {

@@ -101,15 +101,13 @@ const kinds: [string, string, fc.Arbitrary<Part>][] = [
   [
     "apps/v1",
     "StatefulSet",
-    fc
-      .tuple(template, name)
-      .map(([part, to]) => ({
-        spec: {
-          serviceName: to,
-          template: part,
-          volumeClaimTemplates: [{ metadata: { name: "c" }, spec: { storageClassName: to } }],
-        },
-      })),
+    fc.tuple(template, name).map(([part, to]) => ({
+      spec: {
+        serviceName: to,
+        template: part,
+        volumeClaimTemplates: [{ metadata: { name: "c" }, spec: { storageClassName: to } }],
+      },
+    })),
   ],
   ["batch/v1", "Job", template.map((part) => ({ spec: { template: part } }))],
   [
@@ -144,11 +142,9 @@ const kinds: [string, string, fc.Arbitrary<Part>][] = [
   [
     "admissionregistration.k8s.io/v1",
     "ValidatingWebhookConfiguration",
-    fc
-      .tuple(name, optional("namespace", namespace))
-      .map(([to, where]) => ({
-        webhooks: [{ name: "a.example.com", clientConfig: { service: { name: to, ...where } } }],
-      })),
+    fc.tuple(name, optional("namespace", namespace)).map(([to, where]) => ({
+      webhooks: [{ name: "a.example.com", clientConfig: { service: { name: to, ...where } } }],
+    })),
   ],
   ["admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", fc.constant({ spec: {} })],
   [

@@ -96,6 +96,7 @@ export const uncertain: [string, string][] = [
   ["an unusual escape", named("a", 'data:\n  a: "\\u00e9"\n')],
   ["an unusual escape", named("a", 'data:\n  a: "b\\\n    c"\n')],
   ["something behind a quoted text", named("a", 'l:\n- a:\n  - "" b:\n  - c\n')],
+  ["something behind a flow collection", named("a", "l:\n- a:\n  - {} b:\n  - c\n")],
   ["a quoted text with indented lines", named("a", 'data:\n  a: "b\\n  c"\n')],
   ["a block with an indentation indicator or a comment", named("a", "data:\n  a: |2\n      b\n")],
   ["a block with an indentation indicator or a comment", named("a", "data:\n  a: | # b\n    c\n")],
