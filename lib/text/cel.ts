@@ -27,11 +27,19 @@ export function parseCel(text: string): CelExpression {
  */
 export function compileCel(text: string, variables: readonly string[]): CelExpression {
   return prepared(text, (expression) => {
-    const type = formatType(checkExpression(text, expression, variables));
+    const { kind, of } = checkExpression(text, expression, variables);
+    const type = formatType({ kind: typeNames[kind] ?? kind, of });
     if (type !== "bool") throw new OutputMismatch(`CEL expression output type mismatch: expected bool, got ${type}`);
     planExpression(expression);
   });
 }
+
+/** Types that have another name where one of them is the answer. */
+const typeNames: Record<string, string> = {
+  null: "null_type",
+  timestamp: "google.protobuf.Timestamp",
+  duration: "google.protobuf.Duration",
+};
 
 /** What is wrong is not in the text, but in what comes of it. */
 class OutputMismatch extends Error {}

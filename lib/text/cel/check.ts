@@ -115,25 +115,31 @@ export function checkExpression(text: string, expression: Expr, variables: reado
     const name = qualifiedName(node);
     if (name !== undefined && typeNames.has(name)) return typeOf("type", typeOf(name));
     const operand = resolved(check(node.operand, scope));
-    const found = fieldType(operand, node);
+    const found = fieldType(operand, node.at);
     return node.test ? bool : resolved(found);
   };
 
-  const fieldType = (operand: CelType, node: Extract<Expr, { op: "select" }>): CelType => {
+  const fieldType = (operand: CelType, at: number): CelType => {
     if (operand.kind === "map") {
       return operand.of[1] ?? dyn;
     }
-    if (operand.kind === "optional_type") return typeOf("optional_type", fieldType(operand.of[0] ?? dyn, node));
+    if (operand.kind === "optional_type") return typeOf("optional_type", fieldType(operand.of[0] ?? dyn, at));
     if (operand.kind === "param") {
       isAssignable(operand, dyn);
       return dyn;
     }
     if (isWild(operand)) return dyn;
-    return report(node.at, `type '${formatType(operand)}' does not support field selection`);
+    return report(at, `type '${formatType(operand)}' does not support field selection`);
   };
 
   const checkCall = (node: Extract<Expr, { op: "call" }>, scope: Scope): CelType => {
     const { name, target, args, at } = node;
+    const [operand, field] = args;
+    if (name === "_?._" && operand !== undefined && field?.op === "literal") {
+      const type = resolved(check(operand, scope));
+      const found = fieldType(type.kind === "optional_type" ? (type.of[0] ?? dyn) : type, at);
+      return typeOf("optional_type", resolved(found));
+    }
     const prefix = target === undefined ? undefined : qualifiedName(target);
     const qualified = prefix === undefined ? undefined : `${prefix}.${name}`;
     if (target === undefined || (qualified !== undefined && overloadsOf(qualified) !== undefined)) {

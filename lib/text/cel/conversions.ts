@@ -64,7 +64,7 @@ export const conversions: Record<string, CelFunction> = {
   },
   duration: ([value = null]) => {
     if (kindOf(value) === "duration") return value;
-    if (typeof value === "bigint") return duration(value);
+    if (typeof value === "bigint") throw failed(value, "google.protobuf.Duration");
     return typeof value === "string" ? duration(parseDuration(value)) : undefined;
   },
   timestamp: ([value = null]) => {
@@ -98,9 +98,9 @@ export function formatDouble(value: number): string {
   if (value === 0) return Object.is(value, -0) ? "-0" : "0";
   const [digits = "", power = "0"] = value.toExponential().split("e");
   const exponent = Number(power);
-  if (exponent >= -4 && exponent < 21) {
-    const text = String(value);
-    return text.includes("e") ? value.toFixed(digits.replace(/^-?\d\.?/, "").length - exponent) : text;
+  // Six digits are what %g takes for the precision of the shortest form.
+  if (exponent >= -4 && exponent < 6) {
+    return String(value);
   }
   return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
 }

@@ -79,7 +79,8 @@ function runIdent(name: string, path: string, scope: Scope): Value {
 function runSelect(node: Extract<Expr, { op: "select" }>, scope: Scope): Value {
   const name = qualifiedName(node);
   if (name !== undefined && typeNames.has(name)) return { tag: "type", name };
-  const operand = runOperand(node, scope);
+  refuseUnknown(node, scope);
+  const operand = run(node.operand, scope);
   const optional = asOptional(operand);
   if (optional !== undefined) {
     const found = optional.value === undefined ? undefined : fieldOf(optional.value, node.field);
@@ -92,18 +93,28 @@ function runSelect(node: Extract<Expr, { op: "select" }>, scope: Scope): Value {
   return found;
 }
 
-/** The operand of a select: a name that is not there is told with all that is selected from it. */
-function runOperand(node: Extract<Expr, { op: "select" }>, scope: Scope): Value {
-  let first = node.operand;
-  let path = node.field;
-  while (first.op === "select" && !first.test) {
-    path = `${first.field}.${path}`;
-    first = first.operand;
+/** Refuses what is read of a name that is not there: the name is told with all that is read of it. */
+function refuseUnknown(node: Expr, scope: Scope): void {
+  // What is read by a number, and after that, is not told.
+  let path: string[] = [];
+  let first = node;
+  for (;;) {
+    const step = stepOf(first);
+    if (step === undefined) break;
+    path = step.field === undefined ? [] : [step.field, ...path];
+    first = step.operand;
   }
-  if (first.op === "ident" && scope.variables(first.name) === undefined && !typeNames.has(first.name)) {
-    throw new EvaluationError(`no such attribute(s): ${first.name}.${path}`);
-  }
-  return run(node.operand, scope);
+  if (first.op !== "ident" || scope.variables(first.name) !== undefined || typeNames.has(first.name)) return;
+  throw new EvaluationError(`no such attribute(s): ${[first.name, ...path].join(".")}`);
+}
+
+/** What a node reads of what, where both are known without evaluating. */
+function stepOf(node: Expr): { operand: Expr; field: string | undefined } | undefined {
+  if (node.op === "select") return { operand: node.operand, field: node.field };
+  if (node.op !== "call" || node.target !== undefined || !/^_(?:\?\._|\[\??_\])$/.test(node.name)) return undefined;
+  const [operand, key] = node.args;
+  if (operand === undefined || key?.op !== "literal") return undefined;
+  return { operand, field: typeof key.value === "string" ? key.value : undefined };
 }
 
 function fieldOf(value: Value, field: string): Value | undefined {
@@ -134,6 +145,7 @@ function runCall(node: Extract<Expr, { op: "call" }>, scope: Scope): Value {
     }
     return callFunction(name, [receiver, ...runAll(args, scope)], scope.spend);
   }
+  refuseUnknown(node, scope);
   const values = runAll(args, scope);
   const [operand, key] = values;
   if (operand !== undefined && key !== undefined) {

@@ -8,7 +8,7 @@ export function formatText(text: string, list: readonly Value[], spend: (cost: n
     /%(?:%|(?:\.(\d+))?(.)?)/gsu,
     (clause: string, digits: string | undefined, verb: string | undefined) => {
       if (clause === "%%") return "%";
-      if (verb === undefined) throw unparsed("unexpected end of string");
+      if (verb === undefined) throw new EvaluationError("unexpected end of string");
       if (!/^[sdfebxXo]$/.test(verb)) throw unparsed(`unrecognized formatting clause "${verb}"`);
       const value = list[used];
       if (value === undefined) throw new EvaluationError(`index ${used} out of range`);
@@ -48,7 +48,7 @@ function formatClause(verb: string, value: Value, digits: number): string {
   if (verb === "d") {
     if (typeof number === "bigint") return String(number);
     if (number !== undefined) return Number.isFinite(number) ? formatDouble(number) : formatAny(number);
-    throw wrong(`decimal clause can only be used on integers, was given ${typeNameOf(value)}`);
+    throw wrong(`decimal clause can only be used on ints, uints, and doubles, was given ${typeNameOf(value)}`);
   }
   if (verb === "b" && typeof value === "boolean") return value ? "1" : "0";
   if ((verb === "x" || verb === "X") && (typeof value === "string" || value instanceof Uint8Array)) {
@@ -73,6 +73,7 @@ function formatAny(value: Value): string {
   if (typeof value === "number" && !Number.isFinite(value)) {
     return Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
   }
+  if (typeof value === "number" && Number.isInteger(value)) return String(BigInt(value));
   if (Array.isArray(value)) return `[${value.map(formatAny).join(", ")}]`;
   if (kindOf(value) === "map") {
     const entries =

@@ -67,6 +67,9 @@ const functions: ReadonlyMap<string, CelFunction> = new Map(
   Object.entries({ ...collections, ...arithmetic, ...conversions, ...stringFunctions, ...timeFunctions }),
 );
 
+/** Functions that cel-go tells with the types that they were called with. */
+const namespaced = /^(?:sets|base64|optional)\.|^(?:hasValue|value)$/;
+
 /** Whether there is a function of this name. */
 export function isFunction(name: string): boolean {
   return functions.has(name);
@@ -76,6 +79,9 @@ export function isFunction(name: string): boolean {
 export function callFunction(name: string, args: readonly Value[], spend: (cost: number) => void): Value {
   const value = functions.get(name)?.(args, spend);
   if (value !== undefined) return value;
+  if (name in conversions || namespaced.test(name)) {
+    throw new EvaluationError(`no such overload: ${name}(${args.map(typeNameOf).join(", ")})`);
+  }
   if (args.length === 0) throw new EvaluationError(`no such overload: ${name}()`);
   if (args.length === 1 && name !== "!_") throw new EvaluationError(`no such overload: ${name}`);
   if (args.length <= 2) throw new EvaluationError("no such overload");

@@ -15,12 +15,12 @@ export function expandMacro(call: Expr): Expr | Issue {
     case "exists_one/2":
     case "map/2":
     case "filter/2": {
-      if (variable.op !== "ident") return notIdentifier(variable);
+      if (variable.op !== "ident") return notIdentifier(variable, name);
       if (!isFold(name)) return call;
       return { op: "fold", at, name, range: target, variable: variable.name, body: first };
     }
     case "map/3":
-      if (variable.op !== "ident") return notIdentifier(variable);
+      if (variable.op !== "ident") return notIdentifier(variable, name);
       if (second === undefined) return call;
       return { op: "fold", at, name: "map", range: target, variable: variable.name, condition: first, body: second };
     case "optMap/2":
@@ -38,11 +38,12 @@ function isFold(name: string): name is Fold["name"] {
   return name === "all" || name === "exists" || name === "exists_one" || name === "map" || name === "filter";
 }
 
-function expandHas({ args: [argument] }: Call): Expr | Issue {
-  if (argument?.op === "select" && !argument.test) return { ...argument, test: true };
+function expandHas({ at, args: [argument] }: Call): Expr | Issue {
+  if (argument?.op === "select" && !argument.test) return { ...argument, at, test: true };
   return { at: argument?.at ?? 0, message: "invalid argument to has() macro" };
 }
 
-function notIdentifier({ at }: Expr): Issue {
-  return { at, message: "argument is not an identifier" };
+function notIdentifier({ at }: Expr, macro: string): Issue {
+  const isList = macro === "map" || macro === "filter";
+  return { at, message: isList ? "argument is not an identifier" : "argument must be a simple name" };
 }

@@ -57,7 +57,6 @@ double(int): double
 double(string): double
 double(uint): double
 duration(duration): duration
-duration(int): duration
 duration(string): duration
 int(int): int
 int(double): int

@@ -1,6 +1,6 @@
 import { type Token, tokenise } from "./lexer.ts";
 import { expandMacro } from "./macros.ts";
-import { CelError, type Expr, formatIssues, type Issue } from "./syntax.ts";
+import { CelError, childrenOf, type Expr, formatIssues, type Issue } from "./syntax.ts";
 
 /** Longest expression that is read, in characters. */
 const longest = 16 * 1024;
@@ -42,12 +42,24 @@ export function parseExpression(text: string): Expr {
   const { tokens, issues } = tokenise(text);
   try {
     const expression = readExpression(tokens, issues);
+    refuseDeepTree(expression);
     if (issues.length === 0) return expression;
   } catch (error) {
     if (!(error instanceof SyntaxIssue)) throw error;
     issues.push(error.issue);
   }
   throw new CelError(formatIssues(text, issues));
+}
+
+/** Whoever walks the tree may go into each node from the one above it. */
+function refuseDeepTree(root: Expr): void {
+  let level = [root];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > 2 * deepest) {
+      throw new SyntaxIssue(root.at, `expression recursion limit exceeded: ${2 * deepest}`);
+    }
+    level = level.flatMap(childrenOf);
+  }
 }
 
 function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
@@ -68,15 +80,19 @@ function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
   };
   const mismatch = (token: Token, expected: string) =>
     new SyntaxIssue(token.at, `Syntax error: mismatched input '${token.text}' expecting ${expected}`);
-  const close = (text: string): void => {
+  const close = (text: string, expected = `'${text}'`): void => {
     const token = peek();
     if (take(text)) return;
+    if (token.type === "end" && expected.startsWith("{")) throw mismatch(token, expected);
     if (token.type === "end") throw new SyntaxIssue(token.at, `Syntax error: missing '${text}' at '<EOF>'`);
-    if (!isSymbol(text, 1)) throw mismatch(token, `'${text}'`);
-    throw new SyntaxIssue(token.at, `Syntax error: extraneous input '${token.text}' expecting '${text}'`);
+    if (!isSymbol(text, 1)) throw mismatch(token, expected);
+    throw new SyntaxIssue(token.at, `Syntax error: extraneous input '${token.text}' expecting ${expected}`);
+  };
+  const refuseDeep = (levels: number): void => {
+    if (levels > deepest) throw new SyntaxIssue(peek().at, `expression recursion limit exceeded: ${deepest}`);
   };
   const deeper = <T>(read: () => T): T => {
-    if (++depth > deepest) throw new SyntaxIssue(peek().at, `expression recursion limit exceeded: ${deepest}`);
+    refuseDeep(++depth);
     const result = read();
     depth--;
     return result;
@@ -104,7 +120,8 @@ function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
 
   const relation = (first = starts): Expr => {
     let left = sum(first);
-    for (;;) {
+    for (let links = 0; ; links++) {
+      refuseDeep(links);
       const { at, text, type } = peek();
       const isIn = type === "keyword" && text === "in";
       if (!isIn && (type !== "symbol" || !/^(?:[<>]=?|[=!]=)$/.test(text))) return left;
@@ -115,7 +132,8 @@ function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
 
   const chain = (operators: string, operand: (first?: string) => Expr, first?: string): Expr => {
     let left = operand(first);
-    for (;;) {
+    for (let links = 0; ; links++) {
+      refuseDeep(links);
       const { at, text, type } = peek();
       if (type !== "symbol" || !operators.includes(text)) return left;
       next();
@@ -144,11 +162,12 @@ function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
   const member = (first = starts): Expr => {
     let operand = primary(first);
     for (let links = 0; ; links++) {
-      if (links > deepest) throw new SyntaxIssue(peek().at, `expression recursion limit exceeded: ${deepest}`);
+      refuseDeep(links);
       const { at } = peek();
       if (take(".")) {
         const optional = take("?");
         const name = next();
+        if (name.type === "keyword" && name.text !== "in") throw mismatch(name, "IDENTIFIER");
         if (name.type !== "identifier") {
           const seen = name.type === "end" ? "" : name.text;
           throw new SyntaxIssue(
@@ -255,12 +274,14 @@ function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
 
   const listLiteral = (at: number): Expr => {
     const items: { value: Expr; optional: boolean }[] = [];
+    let more = true;
     while (!isSymbol("]") && peek().type !== "end") {
       const optional = take("?");
       items.push({ value: expression(), optional });
-      if (!take(",")) break;
+      more = take(",");
+      if (!more) break;
     }
-    close("]");
+    close("]", more ? undefined : "{']', ','}");
     return { op: "list", at, items };
   };
 

@@ -1,20 +1,39 @@
 import { RE2JS } from "re2js";
 import { EvaluationError } from "./value.ts";
 
-/** Longest pattern that is compiled, in characters. */
-const longest = 2000;
+/** Largest pattern that is compiled, by `sizeOf`. */
+const largest = 500_000;
+
+/** Patterns as they were compiled last; the oldest goes first. */
+const compiled = new Map<string, RE2JS>();
+const remembered = 50;
 
 /** Whether RE2 finds the pattern in a text. Throws an EvaluationError with Go's text where it is none. */
-export function matches(pattern: string, text: string): boolean {
+export function matches(pattern: string, text: string, spend: (cost: number) => void): boolean {
+  spend((sizeOf(pattern) * (text.length + 10)) / 100);
   return compilePattern(pattern).matcher(text).find();
 }
 
 /** Compiles a pattern in RE2's syntax: its time is linear in the text. */
 export function compilePattern(pattern: string): RE2JS {
-  if (pattern.length > longest) throw new EvaluationError("error parsing regexp: expression too long");
+  const known = compiled.get(pattern);
+  if (known !== undefined) return known;
+  if (sizeOf(pattern) > largest) throw new EvaluationError("error parsing regexp: expression too large");
   try {
-    return RE2JS.compile(pattern);
+    const expression = RE2JS.compile(pattern);
+    compiled.set(pattern, expression);
+    for (const oldest of compiled.keys()) if (compiled.size > remembered) compiled.delete(oldest);
+    return expression;
   } catch (error) {
     throw new EvaluationError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** How many steps a pattern may have at most once its repetitions are written out. */
+function sizeOf(pattern: string): number {
+  let repeated = 1;
+  for (const [, least = "0", most] of pattern.matchAll(/\{(\d{1,4})(?:,(\d{1,4})?)?\}/g)) {
+    repeated += Number(most ?? least);
+  }
+  return pattern.length * repeated;
 }

@@ -1,6 +1,6 @@
 import { callFunction } from "./functions.ts";
 import { compilePattern } from "./pattern.ts";
-import type { Expr } from "./syntax.ts";
+import { childrenOf, type Expr } from "./syntax.ts";
 import { EvaluationError } from "./value.ts";
 
 /** Functions of a constant that are computed beforehand, so that their failure is one of the expression. */
@@ -24,25 +24,4 @@ export function planExpression(node: Expr): void {
   if (args.length === 0) callFunction(name, [], () => undefined);
   if (args.length === 1 && first?.op === "literal" && folded.has(name))
     callFunction(name, [first.value], () => undefined);
-}
-
-function childrenOf(node: Expr): Expr[] {
-  switch (node.op) {
-    case "select":
-      return [node.operand];
-    case "call":
-      return node.target === undefined ? node.args : [node.target, ...node.args];
-    case "logical":
-      return node.terms;
-    case "list":
-      return node.items.map(({ value }) => value);
-    case "map":
-      return node.entries.flatMap(({ key, value }) => [key, value]);
-    case "fold":
-      return node.condition === undefined ? [node.range, node.body] : [node.range, node.condition, node.body];
-    case "optional":
-      return [node.target, node.body];
-    default:
-      return [];
-  }
 }

@@ -10,8 +10,7 @@ export const stringFunctions: Record<string, CelFunction> = {
   endsWith: test((text, part) => text.endsWith(part)),
   matches: ([text, pattern], spend) => {
     if (typeof text !== "string" || typeof pattern !== "string") return undefined;
-    spend((text.length * Math.max(pattern.length, 10)) / 10);
-    return matches(pattern, text);
+    return matches(pattern, text, spend);
   },
   charAt: ([text, at], spend) => {
     if (typeof text !== "string" || typeof at !== "bigint") return undefined;
@@ -132,6 +131,7 @@ function place(
   if (from !== undefined && typeof from !== "bigint") return undefined;
   const characters = split(text, spend);
   if (from !== undefined && (from < 0n || from > characters.length)) {
+    if (which === "first" && from > 0n) return -1n;
     throw new EvaluationError(`index out of range: ${from}`);
   }
   const wanted = [...part];

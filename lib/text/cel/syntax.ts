@@ -31,6 +31,28 @@ export type Fold = {
   body: Expr;
 };
 
+/** The nodes that a node is made of. */
+export function childrenOf(node: Expr): Expr[] {
+  switch (node.op) {
+    case "select":
+      return [node.operand];
+    case "call":
+      return node.target === undefined ? node.args : [node.target, ...node.args];
+    case "logical":
+      return node.terms;
+    case "list":
+      return node.items.map(({ value }) => value);
+    case "map":
+      return node.entries.flatMap(({ key, value }) => [key, value]);
+    case "fold":
+      return node.condition === undefined ? [node.range, node.body] : [node.range, node.condition, node.body];
+    case "optional":
+      return [node.target, node.body];
+    default:
+      return [];
+  }
+}
+
 /** Something that is wrong with an expression. `at` is an offset into its text. */
 export type Issue = { at: number; message: string };
 

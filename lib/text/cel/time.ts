@@ -38,7 +38,7 @@ export const timeFunctions: Record<string, CelFunction> = {
   getMilliseconds: ([value = null]) => {
     const nanoseconds = nanosecondsOf(value);
     if (kindOf(value) === "duration") return nanoseconds / million;
-    return kindOf(value) === "timestamp" ? floorDivide(nanoseconds, million) % 1000n : undefined;
+    return kindOf(value) === "timestamp" ? (((nanoseconds / million) % 1000n) + 1000n) % 1000n : undefined;
   },
 };
 
