@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { formatForPath } from "../sops/formats.ts";
 import { build } from "./build.ts";
-import { decryptSources, type FileFormat, formatOfName } from "./decrypt-sources.ts";
+import { decryptSources, type FileFormat } from "./decrypt-sources.ts";
 import { artifactOf, configMap } from "./testdata/artifact-of.ts";
 
 /** Stands for a decryptor: what begins with `!` is encrypted, and its clear text is what follows. */
@@ -8,6 +9,7 @@ function recorder() {
   const seen: [text: string, format: FileFormat][] = [];
   return {
     seen,
+    formatForPath,
     isEncrypted: (content: Uint8Array) => Buffer.from(content).toString().startsWith("!"),
     decryptFile: async (content: Uint8Array, input: FileFormat, output: FileFormat) => {
       expect(output).toBe(input);
@@ -143,7 +145,7 @@ describe("decryption of sources", () => {
     ["my.dockerconfigjson", "json"],
     ["token", "binary"],
     ["a.yaml.bak", "binary"],
-  ])("KS-093, KS-094: %s is %s", (name, format) => expect(formatOfName(name)).toBe(format));
+  ])("KS-093, KS-094: %s is %s", (name, format) => expect(formatForPath(name)).toBe(format));
 
   it.each([
     ["a scalar", "data: top-s3cret\n"],

@@ -16,6 +16,8 @@ export type DecryptFile = (content: Uint8Array, input: FileFormat, output: FileF
 
 /** How files are decrypted. The room knows no keys: who builds brings them. */
 export type SourceDecryptor = {
+  /** The format that a file's name, or a key of a Secret, stands for (KS-093, KS-094). */
+  formatForPath(path: string): FileFormat;
   /** Whether a file carries the mark of an encrypted one in this format. */
   isEncrypted(content: Uint8Array, format: FileFormat): boolean;
   decryptFile: DecryptFile;
@@ -62,29 +64,26 @@ export async function decryptSources(
   return withDecrypted(artifact, walk.decrypted);
 }
 
-/** The format that a name stands for (KS-093, KS-094). */
-export function formatOfName(name: string): FileFormat {
-  if (name.endsWith(".dockerconfigjson")) return "json";
-  if (/\.ya?ml$/.test(name)) return "yaml";
-  if (name.endsWith(".json")) return "json";
-  if (name.endsWith(".env")) return "dotenv";
-  return name.endsWith(".ini") ? "ini" : "binary";
-}
-
 async function visit(walk: Walk, directory: string, kustomization: Struct): Promise<void> {
   for (const generator of structsOf(kustomization, "secretGenerator")) {
     for (const source of textsOf(generator, "files")) {
       const [key = "", ...path] = source.split("=");
-      await decryptReference(walk, directory, path.length > 0 ? path.join("=") : key, formatOfName(key));
+      await decryptReference(
+        walk,
+        directory,
+        path.length > 0 ? path.join("=") : key,
+        walk.decryptor.formatForPath(key),
+      );
     }
     for (const path of textsOf(generator, "envs")) {
-      const format = formatOfName(path);
+      const format = walk.decryptor.formatForPath(path);
       await decryptReference(walk, directory, path, format === "binary" ? "dotenv" : format);
     }
   }
   for (const patch of structsOf(kustomization, "patches")) {
     const path = textOf(patch, "path");
-    if (path !== undefined && !isRemote(path)) await decryptReference(walk, directory, path, formatOfName(path));
+    if (path !== undefined && !isRemote(path))
+      await decryptReference(walk, directory, path, walk.decryptor.formatForPath(path));
   }
   for (const field of ["resources", "components"])
     for (const path of textsOf(kustomization, field)) {

@@ -44,7 +44,8 @@ function evaluate({ name, operator, arguments: parts }: Expansion, lookup: Looku
 
 function operate(value: string, operator: string, given: readonly string[], budget: Budget): string {
   const [first, second] = given;
-  if (operator !== "" && !defaultOperators.has(operator)) spend(budget, value.length);
+  // What looks at every character costs several times as much as copying it.
+  if (operator !== "" && !defaultOperators.has(operator)) spend(budget, value.length * 4);
   switch (operator) {
     case ",":
       return changeFirst(value, toLower);
@@ -110,7 +111,6 @@ function replace(value: string, old: string, by: string, budget: Budget, most?: 
 }
 
 function trimBeginning(value: string, pattern: string, which: "shortest" | "longest", budget: Budget): string {
-  // A step of the match costs several times as much as copying a character.
   spend(budget, value.length * pattern.length * 4);
   const characters = [...value];
   const codes = characters.map((character) => character.codePointAt(0) ?? 0);

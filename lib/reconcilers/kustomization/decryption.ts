@@ -7,7 +7,7 @@ import type { SourceDecryptor } from "../../kustomize/decrypt-sources.ts";
 import type { DecryptObject } from "../../kustomize/post-build.ts";
 import { decryptText } from "../../sops/decrypt.ts";
 import { decryptObject } from "../../sops/decrypt-object.ts";
-import { isEncrypted } from "../../sops/formats.ts";
+import { formatForPath, isEncrypted } from "../../sops/formats.ts";
 import { importKeys, type KeySource, selectKeySource } from "../../sops/import-keys.ts";
 import { type CloudKeyContext, openCloudKeys } from "./cloud-keys.ts";
 import { failure, Halt } from "./halt.ts";
@@ -87,6 +87,7 @@ async function openWith(
   });
   return {
     signal,
+    formatForPath,
     isEncrypted,
     decryptFile: (content, input, output) => decryptText(content, input, output, keys, { signal }),
     decryptObject: (encrypted) => decryptObject<KubernetesObject>(encrypted, keys, signal),
