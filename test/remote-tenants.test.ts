@@ -244,3 +244,19 @@ describe("the provider generic", () => {
     await on.untilMessage("default", /needs a service account here, since tenants are locked down/);
   });
 });
+
+describe("the flags that are insecure by name", () => {
+  it("KS-212: one lets a kubeconfig believe any server, the other still runs no program", async () => {
+    await changeFlags("--insecure-kubeconfig-tls", "--insecure-kubeconfig-exec=true");
+    const insecure = { "certificate-authority-data": undefined, "insecure-skip-tls-verify": true };
+    await on.secret("insecure", { value: kubeconfigOf(remote, insecure) });
+    await on.remotely("insecure", "./kept");
+    await workspace.untilReady("Kustomization", "insecure");
+    const witness = join(directory, "it-ran-by-flag");
+    const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "/usr/bin/touch", args: [witness] };
+    await on.secret("flagged", { value: kubeconfigOf(remote, {}, { exec }) });
+    await on.remotely("flagged", "./kept");
+    await on.untilMessage("flagged", /--insecure-kubeconfig-exec has no effect in Sluice/);
+    expect(existsSync(witness)).toBe(false);
+  });
+});

@@ -28,6 +28,16 @@ export type KubeconfigOptions = {
   withoutUser?: boolean;
 };
 
+/** The kubeconfig has no credentials but those that a program would give. */
+export class ProgramRefused extends Error {
+  constructor() {
+    super(
+      "the kubeconfig runs a program for its credentials, which is not supported: give it a token or a client certificate",
+    );
+    this.name = "ProgramRefused";
+  }
+}
+
 type Fields = { [field: string]: unknown };
 
 /**
@@ -68,10 +78,7 @@ export function parseKubeconfig(text: string, options: KubeconfigOptions): Serve
   });
   // With other credentials a tenant's program is not needed, and is passed over as Flux does; alone it would fail as anonymous.
   const credentials = server.token ?? server.basic ?? server.clientCertificate;
-  if (user.exec !== undefined && (options.trusted === true || credentials === undefined))
-    throw new Error(
-      "the kubeconfig runs a program for its credentials, which is not supported: give it a token or a client certificate",
-    );
+  if (user.exec !== undefined && (options.trusted === true || credentials === undefined)) throw new ProgramRefused();
   return { ...server, url: withScheme(server) };
 }
 

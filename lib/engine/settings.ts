@@ -21,7 +21,10 @@ export type Settings = {
   defaultServiceAccount: string;
   /** ServiceAccount of a remote cluster's ConfigMap that names none (KS-213). */
   defaultKubeconfigServiceAccount: string;
-  /** KS-212: what kubeconfigs of tenants may ask for. */
+  /**
+   * KS-212: what kubeconfigs of tenants may ask for. A program is never run, whatever the first one says: it would have the rights
+   * of the function that runs it, on the cluster and in AWS.
+   */
   insecureKubeconfigExec: boolean;
   insecureKubeconfigTls: boolean;
   /** KS-217: how many tokens of clouds are kept, and for how long at most. */

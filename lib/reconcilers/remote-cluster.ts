@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { KubernetesObject } from "../api/object.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { type ClusterAddress, type ConnectOptions, connect } from "../cluster/connect.ts";
-import { parseKubeconfig } from "../cluster/kubeconfig.ts";
+import { ProgramRefused, parseKubeconfig } from "../cluster/kubeconfig.ts";
 import { getObject } from "../cluster/objects.ts";
 import type { Context } from "../engine/reconciler.ts";
 import { type Endpoints, IdentityError } from "../identity/identity.ts";
@@ -94,7 +94,9 @@ async function openByKubeconfig(
     return { client, server };
   } catch (error) {
     // What reads YAML quotes it in its errors, and this one holds a secret.
-    const message = error instanceof Error && error.name !== "YAMLException" ? error.message : "it is not valid YAML";
+    const said = error instanceof Error && error.name !== "YAMLException" ? error.message : "it is not valid YAML";
+    const isFlagged = error instanceof ProgramRefused && context.settings.insecureKubeconfigExec;
+    const message = isFlagged ? `${said} (--insecure-kubeconfig-exec has no effect in Sluice)` : said;
     throw new IdentityError(`the kubeconfig of secret '${subject}' cannot be used: ${message}`);
   }
 }
