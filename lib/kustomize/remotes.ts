@@ -1,6 +1,7 @@
 import { type OpenArtifact, selectPath } from "./artifact.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { completeKustomization } from "./complete.ts";
+import { planBuild } from "./plan.ts";
 import { surveyReach } from "./reach.ts";
 import {
   type FetchRemote,
@@ -24,7 +25,7 @@ const concurrency = 4;
 /**
  * Fetches what the kustomization at `spec.path`, and any that it reaches, names beyond the artifact (KS-071), so that
  * `inputDigest` and `build` find it. What one round brings may name more, which the next round fetches: bases in bases. Without
- * a reference it gives the artifact back as it is, at the cost of one walk. Throws PathNotFound, BuildFailed beyond a limit, and
+ * a reference it gives the artifact back as it is, with a plan that the build takes up. Throws PathNotFound, BuildFailed beyond a limit, and
  * the signal's reason; every other failure is left to the build, which tells it.
  */
 export async function resolveRemotes(
@@ -51,8 +52,9 @@ export async function resolveRemotes(
   }
 }
 
-/** What a build would have to fetch. A build that fails before it comes to that has nothing. */
+/** What a build would have to fetch. One that fails before it comes to that has nothing, and one that can be planned lacks nothing. */
 function unresolvedOf(artifact: OpenArtifact, spec: BuildSpec): RemoteReference[] {
+  if (!("failure" in planBuild(artifact, spec))) return [];
   const directory = selectPath(artifact, spec.path);
   try {
     const { fileName, kustomization } = completeKustomization(artifact, directory, spec);

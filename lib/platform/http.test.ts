@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { download } from "./http.ts";
+import { get as ask, download } from "./http.ts";
 
 let server: Server;
 let origin: string;
@@ -133,5 +133,26 @@ describe("downloads", () => {
     await expect(
       download("http://127.0.0.1:1/x", { limit: 1, redirects: 0, signal: AbortSignal.timeout(5_000) }),
     ).rejects.toThrow("could not be reached");
+  });
+});
+
+describe("questions", () => {
+  const options = () => ({ limit: 1000, redirects: 3, signal: AbortSignal.timeout(10_000) });
+
+  it("KS-071: the entity tag of what is known is shown, and the answer says that it is so still", async () => {
+    answer = (response, _path, count) => {
+      if (count === 1) response.writeHead(200, { etag: '"1"' }).end("body");
+      else response.writeHead(response.req.headers["if-none-match"] === '"1"' ? 304 : 500).end();
+    };
+    const first = await ask(`${origin}/x`, options());
+    expect(first).toMatchObject({ status: 200, tag: '"1"' });
+    expect(Buffer.from(first.body).toString()).toBe("body");
+    expect(await ask(`${origin}/x`, { ...options(), knownTag: '"1"' })).toMatchObject({ status: 304 });
+  });
+
+  it("KS-071: an answer that lasts is given with its status, after as many attempts as are allowed", async () => {
+    answer = (response) => response.writeHead(503).end("page");
+    const { status, body } = await ask(`${origin}/x`, { ...options(), attempts: 2 });
+    expect([status, body.length, requests.length]).toEqual([503, 0, 2]);
   });
 });

@@ -7,6 +7,8 @@ export type FetchModule = (url: string, commit: string, signal: AbortSignal) => 
 /** Submodules of one repository, with those of its submodules. */
 const countLimit = 50;
 const depthLimit = 5;
+/** Bytes of a repository with all its submodules. */
+const byteLimit = 256 * 1024 * 1024;
 
 /**
  * Fetches the submodules of a tree, and theirs, into it, as `git submodule update --init --recursive` lays them out. Throws GitError
@@ -34,6 +36,8 @@ export async function addSubmodules(
       const module = await fetchModule(address, commit, signal);
       await add(module, address, depth + 1);
       graft(into, path, module);
+      if (into.bytes > byteLimit)
+        throw new GitError("too-large", `the repository and its submodules have more than ${byteLimit} bytes`);
     }
     into.submodules.clear();
   };
