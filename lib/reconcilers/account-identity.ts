@@ -113,7 +113,7 @@ function tokensOf(
     try {
       const answer = await cluster.request<{ status?: { token?: string } }>({
         method: "POST",
-        path: `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`,
+        path: `/api/v1/namespaces/${namespace}/serviceaccounts/${encodeURIComponent(name)}/token`,
         body: {
           apiVersion: "authentication.k8s.io/v1",
           kind: "TokenRequest",
