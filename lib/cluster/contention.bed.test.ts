@@ -32,6 +32,26 @@ describe("two owners of one object", () => {
   });
 });
 
+describe("two applies of one set at a time", () => {
+  it("SN-15: end in what is wanted, and neither fails", async () => {
+    const set = await beginSet();
+    const objects = (key: string) => ["a", "b", "c", "d", "e"].map((name) => configMap(set.namespace, name, { key }));
+    const first = await Promise.all([set.apply(objects("1")), set.apply(objects("1")), set.apply(objects("1"))]);
+    const [{ record }] = first;
+    // A later delivery of the same work, while the first is still at it, and one of older work.
+    await Promise.all([
+      set.apply(objects("2"), { record }),
+      set.apply(objects("2"), { record }),
+      set.apply(objects("2")),
+    ]);
+    for (const object of objects("2")) {
+      expect((await getObject(set.admin, referenceOf(object))).data).toEqual({ key: "2" });
+    }
+    const settled = await set.apply(objects("2"));
+    expect(settled.entries.map(({ action }) => action)).toEqual(Array(5).fill("unchanged"));
+  });
+});
+
 describe("a stage that fails", () => {
   it("KS-156: may have taken fields over already, and has applied nothing", async () => {
     const set = await beginSet();
