@@ -145,6 +145,13 @@ describe("hostile files", () => {
     expect(await failure("a: &a [*a]\n", "yaml")).toContain("unknown anchor");
   });
 
+  it("SN-16: what was encrypted as a remark is one of YAML, whatever is in it", async () => {
+    const remark = seal("one\ninjected: two\r\u2028three: 4\n", "comment", ":");
+    const content = `#${remark}\na: ${seal("x", "str", "a:")}\n${Buffer.from((await storeOf("yaml")).emit([{ items: [{ key: "sops", value: nested("") }] }]))}`;
+    const plain = Buffer.from(await decryptText(Buffer.from(content), "yaml", "yaml", keys)).toString("utf8");
+    expect(plain).toBe("#one\n#injected: two\n#\n#three: 4\n#\na: x\n");
+  });
+
   it("KS-105, SN-16: a file of any bytes fails with a text that has nothing of it, and soon", async () => {
     const secret = "s3cr3t-in-clear";
     const piece = fc.constantFrom(

@@ -7,8 +7,8 @@ export type Timestamp = { readonly time: string };
  */
 export type Scalar = string | boolean | bigint | number | null | Uint8Array | Timestamp;
 
-/** A remark between the entries of a mapping, without the sign that begins it. */
-export type Remark = { readonly comment: string };
+/** A remark between the entries of a mapping, without the sign that begins it; `inline` where it is on the line of the next entry. */
+export type Remark = { readonly comment: string; readonly inline?: true };
 
 /** A key with its value. Keys may repeat where the format allows it. */
 export type Entry = { readonly key: string; readonly value: Value };

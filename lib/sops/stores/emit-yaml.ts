@@ -4,7 +4,7 @@ import { formatKey, formatYamlScalar } from "./format-yaml-scalar.ts";
 /** Where a value is written: its indentation, in spaces, and whether it follows the dash of a list. */
 type Place = { indent: number; inList: boolean };
 
-/** Writes documents as SOPS does with go-yaml v3: in block style, indented by four. Remarks are left out. */
+/** Writes documents as SOPS does with go-yaml v3: in block style, indented by four. Remarks in lists are left out. */
 export function emitYaml(documents: Documents): string {
   return documents.map((document) => (isEmpty(document) ? "{}\n" : `${formatMapping(document, 0)}\n`)).join("---\n");
 }
@@ -14,8 +14,27 @@ function isEmpty(value: Branch | readonly Value[]): boolean {
 }
 
 function formatMapping(branch: Branch, indent: number): string {
-  return branch.items
-    .flatMap((item) => (isRemark(item) ? [] : [`${" ".repeat(indent)}${formatEntry(item, indent)}`]))
+  const lines: string[] = [];
+  let inline = "";
+  for (const item of branch.items) {
+    if (isRemark(item)) {
+      if (item.inline) inline += ` ${formatRemark(item.comment)}`;
+      else lines.push(...formatRemark(item.comment).split("\n"));
+      continue;
+    }
+    const text = formatEntry(item, indent);
+    if (inline !== "" && text.includes("\n")) lines.push(...inline.trim().split("\n"));
+    lines.push(text.includes("\n") ? text : text + inline.replaceAll("\n", " "));
+    inline = "";
+  }
+  return lines.map((line) => " ".repeat(indent) + line).join("\n");
+}
+
+/** Whatever begins a line for a reader of YAML begins one of the remark. */
+function formatRemark(comment: string): string {
+  return comment
+    .split(/[\r\n\x85\u2028\u2029]/)
+    .map((line) => `#${line}`)
     .join("\n");
 }
 

@@ -121,6 +121,21 @@ describe("files of every format", () => {
     }
   });
 
+  it("SN-16, KS-094: remarks of YAML, encrypted or not, stay where sops leaves them", async () => {
+    const files = [
+      "# top\n# two\n\n# three\na: x # in a\n# before b\nb_unencrypted: y # in b\nc: # after c\n    # nested\n    d: z\n    # foot d\n\n    # head e\n    e: 1\n    # foot e\n# head f\nf:\n    - a\n    - b\n# foot f\n\ng: |\n    foo\n# end\n",
+      "a: x\n# end\n---\n# second\nb: y\n# end\n---\nc: z\n",
+      "# only\n---\na: 1\n",
+      "l:\n    - a: 1\n      # foot\n    - b: 2\n      # head c\n      c: 1\n# x\n",
+      "a: '#no' # yes\nb: \"x # no\"\nc: {d: 1}\ne: a#b\n",
+      "s: |\n    # in a block\n    x\n# after\nt: 1\n",
+    ];
+    for (const file of files) {
+      await expectSame(file, "yaml", "yaml");
+      await expectSame(file, "yaml", "yaml", ["--encrypted-regex", "^(g|none)$"]);
+    }
+  });
+
   it("SN-16, KS-094: dotenv files come out as sops writes them", async () => {
     const line = fc.tuple(
       key.filter((name) => !/[=\n\0]/.test(name) && name !== "" && !/^[# ]/.test(name)),
