@@ -20,7 +20,7 @@ const render = async (artifact: OpenArtifact, spec: BuildSpec = {}) => {
   return objects;
 };
 /** A manifest that is not rendered without kustomize. */
-const forKustomize = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: &name ${name} }\n`;
+const forKustomize = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: !!str ${name} }\n`;
 const names = async (artifact: OpenArtifact, spec: BuildSpec = {}) =>
   (await render(artifact, spec)).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
 
@@ -86,6 +86,19 @@ describe("what is built", () => {
     const [other] = await render(artifact, { buildMetadata: ["transformerAnnotations"] });
     expect(other?.metadata.annotations?.["config.kubernetes.io/origin"]).toBeUndefined();
     expect(await render(artifactOf({ "kustomization.yaml": "" }))).toEqual([]);
+    // The same goes for one with components alone, and for one with the field that resources were once.
+    const made = { configMapGenerator: [{ name: "g", literals: ["a=b"] }] };
+    const component = { apiVersion: "kustomize.config.k8s.io/v1alpha1", kind: "Component", ...made };
+    for (const [field, base] of [
+      ["components", component],
+      ["bases", made],
+    ] as const) {
+      const files = { "kustomization.yaml": { [field]: ["x"] }, "x/kustomization.yaml": base };
+      const [found] = await render(artifactOf(files));
+      expect(found?.metadata.annotations?.["config.kubernetes.io/origin"]).toMatch(
+        /^configuredIn: x\/kustomization.yaml/,
+      );
+    }
   });
 
   it("KS-059: spec.buildMetadata takes the place of the file's", async () => {

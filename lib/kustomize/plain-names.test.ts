@@ -9,7 +9,7 @@ describe("names and namespaces without kustomize", { timeout: 180_000 }, () => {
     const seed = Date.now();
     let certain = 0;
     let objects = 0;
-    for (const [index, files] of fc.sample(application, { seed, numRuns: 120 }).entries()) {
+    for (const [index, files] of fc.sample(application, { seed, numRuns: 80 }).entries()) {
       const ours = renderWithout(artifactOf(files), {});
       if ("doubt" in ours) continue;
       certain += 1;

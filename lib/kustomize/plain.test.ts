@@ -33,6 +33,14 @@ const builds: [string, Record<string, string | object>, BuildSpec, string?][] = 
     { "z.yaml": configMap("z"), "b/c.yml": configMap("c"), "b-a/d.yaml": configMap("d") },
     {},
   ],
+  ["files that hold nothing", { "a.yaml": "", "b.yaml": "# none\n", "c.yaml": configMap("c") }, {}],
+  ["nothing but files that hold nothing", { "a.yaml": "", "b.yaml": "# none\n", "c.yaml": "---\n" }, {}],
+  [
+    "more than is rendered here",
+    Object.fromEntries(["a", "b", "c"].map((name) => [`${name}.yaml`, configMap(name, { k: "x".repeat(1_500_000) })])),
+    {},
+    "more than is rendered at once",
+  ],
   ["a directory with its own", { ...base, "x.yaml": configMap("x") }, { namePrefix: "p-" }],
   [
     "bases in bases",

@@ -19,6 +19,7 @@ export type Rendered = { yaml: string; objects: KubernetesObject[] };
  */
 export function renderPlain(directory: string, kustomization: Struct, reach: Reach): Rendered | Doubtful {
   try {
+    refuseMuch(reach);
     const resources = collect(reach, directory, kustomization, []);
     followNames(resources);
     const objects = resources.map(({ object }) => object);
@@ -27,6 +28,15 @@ export function renderPlain(directory: string, kustomization: Struct, reach: Rea
     if (error instanceof Doubtful) return error;
     throw error;
   }
+}
+
+/** Bytes of all files of a build that is rendered here: this process does nothing else meanwhile. */
+const sizeLimit = 4 * 1024 * 1024;
+
+function refuseMuch({ files }: Reach): void {
+  let size = 0;
+  for (const content of files.values()) size += content.length;
+  if (size > sizeLimit) throw new Doubtful("more than is rendered at once");
 }
 
 /** The resources of a kustomization, after what it does to them. `above` are the directories that have led to it. */

@@ -7,7 +7,18 @@ const digit = /\p{Nd}/u;
  */
 export function compareKeys(a: string, b: string): number {
   if (a === b) return 0;
+  let at = 0;
+  while (at < a.length && a.charCodeAt(at) === b.charCodeAt(at)) at += 1;
+  const ours = a.charCodeAt(at);
+  const theirs = b.charCodeAt(at);
+  // Most keys differ first where both have a letter, or where one ends.
+  if (isAsciiLetter(ours) && isAsciiLetter(theirs)) return ours - theirs;
+  if (Number.isNaN(ours) || Number.isNaN(theirs)) return a.length - b.length;
   return isLess([...a], [...b]) ? -1 : 1;
+}
+
+function isAsciiLetter(code: number): boolean {
+  return (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
 }
 
 function isLess(a: string[], b: string[]): boolean {
