@@ -1,0 +1,140 @@
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createObject, patchObject } from "../lib/cluster/objects.ts";
+import { fetchArchive, resolveRevision } from "../lib/git/fetch.ts";
+import { startSluice } from "./bed/sluice.ts";
+import { apiVersions, conditionOf, configMap, openWorkspace, type Workspace } from "./bed/workspace.ts";
+
+/** How long a placeholder is remembered: a change of it counts after that. */
+const rememberedMilliseconds = 5500;
+
+let directory: string;
+let sluice: Awaited<ReturnType<typeof startSluice>>;
+let workspace: Workspace;
+let server: Server;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sluice-gates-"));
+  sluice = await startSluice({ directory });
+  workspace = await openWorkspace("gates", { sluice });
+}, 300_000);
+
+afterAll(async () => {
+  server?.close();
+  await workspace?.close();
+  await sluice?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Sets the feature gates of the kustomize-controller's placeholder. */
+async function setGates(gates: string): Promise<void> {
+  const container = { name: "manager", image: "example.invalid/none", args: [`--feature-gates=${gates}`] };
+  const spec = { template: { spec: { containers: [container] } } };
+  const reference = {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    namespace: "flux-system",
+    name: "kustomize-controller",
+  };
+  await patchObject(workspace.client, reference, { merge: { spec } }, { fieldManager: "team" });
+  await sleep(rememberedMilliseconds);
+}
+
+/** The definition of a kind that somebody else's controller serves. */
+async function defineExternalArtifacts(): Promise<void> {
+  const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+  await createObject(workspace.client, {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "externalartifacts.source.toolkit.fluxcd.io" },
+    spec: {
+      group: "source.toolkit.fluxcd.io",
+      names: { kind: "ExternalArtifact", plural: "externalartifacts", singular: "externalartifact" },
+      scope: "Namespaced",
+      versions: [
+        { name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema }, subresources: { status: {} } },
+      ],
+    },
+  });
+}
+
+/** An ExternalArtifact that offers what a repository holds. */
+async function externalArtifact(name: string, files: Record<string, string>): Promise<string> {
+  const source = { url: (await workspace.repository(files)).url, reference: { branch: "main" } };
+  const signal = AbortSignal.timeout(10_000);
+  const { digest, tarGz } = await fetchArchive(source, await resolveRevision(source, signal), signal);
+  server = createServer((_request, response) => response.end(tarGz));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const revision = "latest@sha256:1";
+  const collection = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${workspace.namespace}/externalartifacts`;
+  await expect
+    .poll(() =>
+      workspace
+        .create({ apiVersion: "source.toolkit.fluxcd.io/v1", kind: "ExternalArtifact", metadata: { name } })
+        .then(
+          () => true,
+          () => false,
+        ),
+    )
+    .toBe(true);
+  const url = `http://127.0.0.1:${port}/artifact.tar.gz`;
+  await workspace.client.request({
+    method: "PATCH",
+    path: `${collection}/${name}/status`,
+    query: { fieldManager: "somebody" },
+    contentType: "application/merge-patch+json",
+    body: { status: { artifact: { url, digest, revision, path: "x", lastUpdateTime: "2026-01-01T00:00:00Z" } } },
+  });
+  return revision;
+}
+
+describe("feature gates", () => {
+  it("KS-022: ExternalArtifact is needed for sources of that kind", async () => {
+    await defineExternalArtifacts();
+    const revision = await externalArtifact("outside", { "app/app.yaml": configMap("outside", { key: "value" }) });
+    const sourceRef = { kind: "ExternalArtifact" as const, name: "outside" };
+    await workspace.kustomization("outside", { path: "./app", sourceRef });
+    const refused = await workspace.until("Kustomization", "outside", ({ status }) => {
+      return conditionOf(status, "Stalled") !== undefined;
+    });
+    const message = `can't access 'ExternalArtifact/${workspace.namespace}/outside', ExternalArtifact feature gate is disabled`;
+    for (const type of ["Ready", "Stalled"])
+      expect(conditionOf(refused.status, type)).toMatchObject({ reason: "AccessDenied", message });
+
+    await setGates("ExternalArtifact=true");
+    await workspace.reconcile("Kustomization", "outside");
+    const { status } = await workspace.untilReady("Kustomization", "outside");
+    expect(status?.lastAppliedRevision).toBe(revision);
+    expect((await workspace.find("ConfigMap", "outside"))?.data).toEqual({ key: "value" });
+  }, 60_000);
+
+  it("KS-009: with DisableConfigWatchers no ConfigMap wakes anybody", async () => {
+    await setGates("ExternalArtifact=true,DisableConfigWatchers=true");
+    const labels = { "reconcile.fluxcd.io/watch": "Enabled" };
+    await workspace.create({
+      apiVersion: apiVersions.ConfigMap,
+      kind: "ConfigMap",
+      metadata: { name: "settings", labels },
+      data: { key: "one" },
+    });
+    const sourceRef = { kind: "ExternalArtifact" as const, name: "outside" };
+    const postBuild = { substituteFrom: [{ kind: "ConfigMap" as const, name: "settings" }] };
+    await workspace.kustomization("unwatched", { path: "./app", sourceRef, namePrefix: "unwatched-", postBuild });
+    await workspace.untilReady("Kustomization", "unwatched");
+    const passes = async () => (await workspace.events("Kustomization", "unwatched")).length;
+    const before = await passes();
+    await workspace.patch("ConfigMap", "settings", { data: { key: "two" } });
+    // A change of its own, which comes after that one, has been worked on.
+    const requestedAt = await workspace.reconcile("Kustomization", "outside");
+    await workspace.until("Kustomization", "outside", ({ status }) => status?.lastHandledReconcileAt === requestedAt);
+    expect(await passes()).toBe(before);
+  }, 60_000);
+});
