@@ -1,13 +1,13 @@
-import type { KubernetesObject } from "../../api/object.ts";
 import { formatSubject } from "../../cluster/subject.ts";
 import { type OpenArtifact, PathNotFound } from "../../kustomize/artifact.ts";
 import { type BuildResult, build } from "../../kustomize/build.ts";
 import { BuildFailed } from "../../kustomize/build-failed.ts";
 import { decryptSources } from "../../kustomize/decrypt-sources.ts";
+import { isDecryptionDisabled, isEncryptedSecret } from "../../sops/decrypt-object.ts";
 import { type Decryption, readDecryption } from "./decryption.ts";
 import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
-import { group, type Pass, referenceOf } from "./pass.ts";
+import { type Pass, referenceOf } from "./pass.ts";
 import { readVariables, type Variables } from "./substitution.ts";
 
 /** What a Kustomization is rendered from beside its artifact. */
@@ -52,7 +52,7 @@ export async function render(pass: Pass, artifact: OpenArtifact, references: Ref
 /** KS-091: ciphertext must not reach the cluster because somebody forgot `spec.decryption`. */
 function refuseEncrypted(pass: Pass, { objects, digest }: BuildResult): void {
   for (const object of objects) {
-    if (object.kind !== "Secret" || !("sops" in object) || isLeftEncrypted(object)) continue;
+    if (!isEncryptedSecret(object) || isDecryptionDisabled(object)) continue;
     const subject = formatSubject(referenceOf(object));
     recordHistory(pass, digest, "ReconciliationFailed");
     throw failure(
@@ -60,9 +60,4 @@ function refuseEncrypted(pass: Pass, { objects, digest }: BuildResult): void {
       `${subject} is SOPS encrypted, configuring decryption is required for this secret to be reconciled\n`,
     );
   }
-}
-
-/** KS-092. */
-function isLeftEncrypted({ metadata }: KubernetesObject): boolean {
-  return metadata.annotations?.[`${group}/decrypt`]?.toLowerCase() === "disabled";
 }
