@@ -63,6 +63,32 @@ describe("KS-056: patches", () => {
     expect(objects.map(({ data }) => data)).toEqual([{ x: "2" }, {}]);
   });
 
+  it.each([
+    [{ annotationSelector: "note=yes" }, ["b"]],
+    [{ labelSelector: "app in (c)" }, ["c"]],
+    [{ name: "[ab]" }, ["a", "b"]],
+    // A pattern is of the whole name.
+    [{ name: "" }, ["a", "b", "c"]],
+    [{ name: "x" }, []],
+    [{ group: "apps", version: "v1" }, ["c"]],
+    [{ kind: "Config.*", namespace: "n" }, ["a"]],
+  ])("a target of %o", async (target, expected) => {
+    const manifests = [
+      { ...configMap("a"), metadata: { name: "a", namespace: "n" } },
+      { ...configMap("b"), metadata: { name: "b", annotations: { note: "yes" } } },
+      { ...deployment("c", "c"), metadata: { name: "c", labels: { app: "c" } } },
+    ];
+    const patch = '[{"op":"add","path":"/metadata/generateName","value":"hit"}]';
+    const objects = await rendered(
+      { "a.yaml": manifests.map((each) => JSON.stringify(each)).join("\n---\n") },
+      {
+        patches: [{ patch, target }],
+      },
+    );
+    const hit = objects.filter(({ metadata }) => "generateName" in metadata);
+    expect(hit.map(({ metadata }) => metadata.name)).toEqual(expected);
+  });
+
   it("come after the file's own, in their order", async () => {
     const set = (value: string) => ({ patch: JSON.stringify(configMap("a", { x: value })) });
     const own = { "kustomization.yaml": { resources: ["a.yaml"], patches: [set("file")] }, "a.yaml": configMap("a") };

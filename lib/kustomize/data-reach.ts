@@ -32,6 +32,7 @@ export function readArguments(walk: Walk, directory: string, struct: Struct, whe
     });
 }
 
+/** A file that a struct may name in a field, which is changed where the file is a remote one. */
 export function readOptional(walk: Walk, directory: string, struct: Struct, field: string, where: string): void {
   const path = textOf(struct, field);
   if (path !== undefined) struct[field] = readData(walk, directory, path, where);
@@ -64,6 +65,7 @@ export function readData(walk: Walk, directory: string, path: string, field: str
   return path;
 }
 
+/** Takes a file that is read as it is; returns the path that it is given by. */
 export function addData(walk: Walk, located: string, content: Uint8Array, path: string): string {
   if (!walk.data.has(located)) refuseCopies(walk, nameOf(walk, located), Buffer.from(content).toString());
   walk.data.add(located);

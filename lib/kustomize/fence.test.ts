@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { OpenArtifact } from "./artifact.ts";
 import { build } from "./build.ts";
 import { BuildFailed } from "./build-failed.ts";
+import { keyOf, type RemoteContent } from "./remote-content.ts";
 import { artifactOf, configMap } from "./testdata/artifact-of.ts";
 
 /** One kustomization for each way to name a path. What it names is read by kustomize 5.8.1 where nothing keeps it from doing so. */
@@ -42,6 +44,19 @@ const fields: Record<string, (path: string) => object> = {
 
 function plugin(kind: string, more: object): object {
   return { apiVersion: "builtin", kind, metadata: { name: "x" }, name: "x", ...more };
+}
+
+const base = "https://git.test/org/repo.git//base";
+
+/** An artifact whose kustomization has a remote base, which was fetched and holds this kustomization. */
+function withBase(kustomization: object): OpenArtifact {
+  const repository = { url: "https://git.test/org/repo.git", ref: "HEAD", submodules: true, milliseconds: 27_000 };
+  const tree = artifactOf({ "base/kustomization.yaml": kustomization });
+  const remotes = new Map<string, RemoteContent>([
+    [keyOf({ type: "file", url: base }), { type: "status", status: 404 }],
+    [keyOf({ type: "repository", ...repository }), { type: "repository", tree, bytes: 1, revision: "sha1:1" }],
+  ]);
+  return { ...artifactOf({ "app/kustomization.yaml": { resources: [base] } }), remotes };
 }
 
 const outside = [
@@ -116,6 +131,25 @@ describe("the fence around the artifact", () => {
           /fs-security-constraint abs .* remote bases are disabled|no address of a repo/,
         );
         expect(String(failure)).not.toContain("secret@");
+      }
+    });
+  });
+
+  describe("SN-02, KS-070: in a remote base", () => {
+    it.each(Object.keys(fields))("SN-02, KS-070: refuses what lies outside of its repository in %s", async (field) => {
+      for (const path of [...outside, "../../x", "../../app/kustomization.yaml"]) {
+        const artifact = withBase({ kind: "Kustomization", ...fields[field]?.(path) });
+        const failure = await build(artifact, { path: "app" }).catch((error: unknown) => error);
+        expect(String(failure), path).toMatch(
+          /kustomize build failed: security; path '.*' in .* is not in or below the repository that names it/,
+        );
+      }
+    });
+
+    it.each(Object.keys(fields))("SN-02, KS-071: refuses what was not fetched in %s", async (field) => {
+      for (const path of remote) {
+        const failure = await build(withBase({ ...fields[field]?.(path) }), { path: "app" }).catch(String);
+        expect(String(failure), path).toMatch(/remote bases are disabled|no address of a repo/);
       }
     });
   });

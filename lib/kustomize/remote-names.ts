@@ -18,6 +18,8 @@ export function tellRemotes(text: string, { clones, downloads }: RemoteNames): s
   });
 }
 
+/** What kustomize notes as the path of a repository's root: its own placeholder for where that is cloned to. */
+const placeholder = "notCloned";
 const annotation = /^ +(?:config\.kubernetes\.io\/origin|alpha\.config\.kubernetes\.io\/transformations): \|$/;
 const originPath = /^( +(?:- )?)(path|configuredIn): (.*)$/;
 
@@ -52,19 +54,20 @@ function originOf(path: string, names: RemoteNames): { path: string; repo: strin
   const segments = path.split("/");
   const url = names.downloads.get(segments.at(-1) ?? "");
   const file = url === undefined ? undefined : parseRepository(url);
-  if (file !== undefined) return { path: noted(file.path), repo: file.url, ref: file.ref };
+  if (file !== undefined) return { path: clean(file.path) || placeholder, repo: withoutUser(file.url), ref: file.ref };
   const told = url === undefined ? path : posix.join(posix.dirname(path), url);
   const at = segments.findLastIndex((segment) => names.clones.has(segment));
   const clone = names.clones.get(segments[at] ?? "");
   if (clone === undefined) return url === undefined ? undefined : { path: told, repo: "", ref: "" };
   const { url: repo, ref, path: root } = clone.repository;
   const below = told.split("/").slice(at + 1);
-  return { path: clean(root) === "" ? posix.join("notCloned", ...below) : below.join("/"), repo, ref };
+  const noted = clean(root) === "" ? posix.join(placeholder, ...below) : below.join("/");
+  return { path: noted, repo: withoutUser(repo), ref };
 }
 
-/** The root of a repository has the name of kustomize's own placeholder. */
-function noted(path: string): string {
-  return clean(path) || "notCloned";
+/** kustomize would note a password, too, which then is in the cluster for all to read. */
+function withoutUser(url: string): string {
+  return url.replace(/^(https?:\/\/)[^/?#]*@/i, "$1");
 }
 
 function clean(path: string): string {

@@ -108,12 +108,18 @@ export function tellClone({ repository }: Clone, path: string): string {
   return `${tellAddress(repository.url)}${path}`;
 }
 
-/** An address as it may be shown: short, and without a password that it holds. */
+/** What kustomize itself reads of the query of an address. Whatever else is in one may be a key to it. */
+const ownParameter = /^(?:ref|version|submodules|timeout)=/;
+
+/** An address as it may be shown: short, and without a password or a signature that it holds. */
 export function tellAddress(address: string): string {
-  const plain = address.replace(/\/\/[^/@]*@/, "//***@");
+  const [before = "", query] = address.replace(/\/\/[^/?#]*@/, "//***@").split(/\?(.*)/s);
+  const shown = query?.split("&").map((parameter) => (ownParameter.test(parameter) ? parameter : "***"));
+  const plain = shown === undefined ? before : `${before}?${shown.join("&")}`;
   return plain.length > 200 ? `${plain.slice(0, 200)}...` : plain;
 }
 
+/** The kustomization of a directory, read as strictly as kustomize reads one; undefined where there is none. Throws BuildFailed. */
 export function findKustomization(
   walk: Walk,
   directory: string,
@@ -133,6 +139,7 @@ export function findKustomization(
   }
 }
 
+/** kustomize wants one kustomization in a directory. Throws BuildFailed. */
 export function refuseSecondFile(walk: Walk, directory: string): void {
   const found = kustomizationFileNames.filter((name) => fileAt(walk, posix.join(directory, name)) !== undefined);
   if (found.length > 1)
@@ -150,6 +157,7 @@ export function enter(walk: Walk, key: string): boolean {
   return true;
 }
 
+/** Puts a file in its place as it was understood. */
 export function writeConfiguration(walk: Walk, path: string, text: string): void {
   walk.configuration.add(path);
   walk.files.set(path, new TextEncoder().encode(text));

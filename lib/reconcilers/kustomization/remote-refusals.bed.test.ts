@@ -5,7 +5,7 @@ import { startGitServer } from "../../../test/bed/git/git-server.ts";
 import { build } from "../../kustomize/build.ts";
 import { artifactOf, configMap } from "../../kustomize/testdata/artifact-of.ts";
 import { withRemoteBases } from "./remote-bases.ts";
-import { type Files, type RemoteServer, settingsOf, startRemoteServer } from "./testdata/remote-server.ts";
+import { built, type Files, type RemoteServer, settingsOf, startRemoteServer } from "./testdata/remote-server.ts";
 
 let server: RemoteServer;
 
@@ -119,9 +119,12 @@ describe("KS-071: when nothing can be fetched", () => {
   it("KS-071: what is wrong in a base is told by its address, without what may be secret", async () => {
     const repository = await server.repository({ "app/kustomization.yaml": { resources: ["none.yaml"] } });
     const url = repository.url.replace("https://", "https://jane:s3cret@");
-    const { own } = await server.refusals({ "kustomization.yaml": { resources: [`${url}//app`] } });
+    const { own } = await server.refusals({
+      "kustomization.yaml": { resources: [`${url}//app?token=s3cret&timeout=20s`] },
+    });
     expect(own).toContain("none.yaml");
-    expect(own).toContain("base-");
+    expect(own).toContain(`recursed accumulation`);
+    expect(own).toMatch(/'https:\/\/\*\*\*@127.0.0.1:\d+\/base-[^/]*\.git\/\/app\?\*\*\*&timeout=20s'/);
     expect(own).not.toMatch(/s3cret|\.remote-|sluice-build/);
   });
 
@@ -136,6 +139,12 @@ describe("KS-071: when nothing can be fetched", () => {
       const withPassword = repository.url.replace("http://", "http://jane:s3cret@");
       const own = await server.builtAlike({ "kustomization.yaml": { resources: [withPassword] } });
       expect(names(own)).toEqual(["a"]);
+      // kustomize would note it on the object.
+      const noting = { resources: [withPassword], buildMetadata: ["originAnnotations"] };
+      const [object] = (await built({ "kustomization.yaml": noting })).objects;
+      expect(object?.metadata.annotations).toEqual({
+        "config.kubernetes.io/origin": `path: notCloned/a.yaml\nrepo: ${repository.url}\n`,
+      });
       // What a pass stores to compare later.
       expect(own.remotes).toHaveLength(1);
       expect(JSON.stringify(own.remotes)).not.toContain("s3cret");
