@@ -1,5 +1,6 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
 import type { ClusterClient } from "./client.ts";
+import type { HealthRules } from "./health-expressions.ts";
 import { formatInventoryId } from "./inventory.ts";
 import { computeStatus, isUnschedulable } from "./kstatus.ts";
 import { formatSelector, groupByKind, readKind } from "./live.ts";
@@ -27,12 +28,14 @@ const listFrom = 4;
 /**
  * Looks once at each object and says how it is by the rules of kstatus (section 11 of kustomization.md). The observations
  * are in the order of the references. Objects of one kind and namespace are read with one LIST where that is cheaper.
- * A read that is refused is an observation (`Unknown`), not an error; an aborted signal rejects.
+ * A read that is refused is an observation (`Unknown`), not an error; an aborted signal rejects. `rules` say how the kinds are
+ * that kstatus does not know, or has other rules for (KS-201).
  */
 export async function observeHealth(
   client: ClusterClient,
   references: readonly ObjectReference[],
   signal?: AbortSignal,
+  rules: HealthRules = () => undefined,
 ): Promise<HealthObservation[]> {
   const asked = references.map((reference) => ({ reference, namespace: reference.namespace ?? "" }));
   const groups = groupByKind(asked).flatMap((kind) => [...Map.groupBy(kind, ({ namespace }) => namespace).values()]);
@@ -40,7 +43,7 @@ export async function observeHealth(
   await Promise.all(
     groups.map(async (group) => {
       const inGroup = group.map(({ reference }) => reference);
-      for (const observation of await observeGroup(client, inGroup, signal)) {
+      for (const observation of await observeGroup(client, inGroup, rules, signal)) {
         observed.set(observation.reference, observation);
       }
     }),
@@ -52,19 +55,21 @@ export async function observeHealth(
 async function observeGroup(
   client: ClusterClient,
   references: ObjectReference[],
+  rules: HealthRules,
   signal: AbortSignal | undefined,
 ): Promise<HealthObservation[]> {
-  const content = references.some(isStatusless) ? "metadata" : "whole";
+  const knownByMetadata = references.some((reference) => isStatusless(reference) && rules(reference) === undefined);
+  const content = knownByMetadata ? "metadata" : "whole";
   try {
     const live = await readKind(client, references, { content, listFrom, concurrency, signal });
     return await Promise.all(
-      references.map((reference) => observe(client, reference, live.get(formatInventoryId(reference)), signal)),
+      references.map((reference) => observe(client, reference, live.get(formatInventoryId(reference)), rules, signal)),
     );
   } catch (error) {
     if (signal?.aborted === true) throw error;
     if (references.length === 1) return references.map((reference) => unknown(reference, error));
     // One refusal must not hide what the others are: each is asked by itself.
-    return (await Promise.all(references.map((reference) => observeGroup(client, [reference], signal)))).flat();
+    return (await Promise.all(references.map((reference) => observeGroup(client, [reference], rules, signal)))).flat();
   }
 }
 
@@ -73,10 +78,13 @@ async function observe(
   client: ClusterClient,
   reference: ObjectReference,
   object: KubernetesObject | undefined,
+  rules: HealthRules,
   signal: AbortSignal | undefined,
 ): Promise<HealthObservation> {
   if (object === undefined) return { reference, status: "NotFound", message: "Resource not found" };
   try {
+    const rule = rules(reference);
+    if (rule !== undefined) return { reference, ...rule(object) };
     const computed = computeStatus(object);
     const hasPods = /^apps\/.* (StatefulSet|ReplicaSet)$/.test(`${reference.apiVersion} ${reference.kind}`);
     if (computed.status !== "InProgress" || !hasPods) return { reference, ...computed };

@@ -2,9 +2,11 @@ import type { Kustomization, KustomizationStatus } from "../api/kustomization.ts
 import type { Finalizer, Outcome, Reconciler } from "../engine/reconciler.ts";
 import { formatGoDuration } from "../text/go-duration.ts";
 import { applyRevision } from "./kustomization/apply.ts";
+import { cancelHealthCheck } from "./kustomization/cancel-health-check.ts";
 import { refuseDecryptionIdentity } from "./kustomization/decryption.ts";
 import { deleteInventory } from "./kustomization/deletion.ts";
 import { checkDependencies } from "./kustomization/dependencies.ts";
+import { refuseHealthExpressions } from "./kustomization/expressions.ts";
 import { Halt } from "./kustomization/halt.ts";
 import {
   checkHealth,
@@ -26,7 +28,6 @@ import {
 import { findSource } from "./kustomization/source.ts";
 import { parseWaitingStage, StageWait, waitForStage } from "./kustomization/stage-wait.ts";
 import { openTarget } from "./kustomization/target.ts";
-import { refuseUnsupported } from "./kustomization/unsupported.ts";
 
 /**
  * Takes the artifact of one source, renders `spec.path`, applies it in stages, prunes what disappeared and looks at health
@@ -43,7 +44,7 @@ export const reconcileKustomization: Reconciler<Kustomization, KustomizationStat
   try {
     const check = parseHealthCheck(continuation);
     if (check !== undefined) {
-      const isCurrent = object.status?.lastAttemptedRevision === check.revision && isCheckingHealth(pass);
+      const isCurrent = object.status?.lastAttemptedRevision === check.revision && isCheckingHealth(pass, check);
       if (!isCurrent) return untouched(object);
       await openTarget(pass);
       pass.conditions.remove("Stalled");
@@ -51,7 +52,10 @@ export const reconcileKustomization: Reconciler<Kustomization, KustomizationStat
     }
     if (context.cause.type === "schedule" && isCheckingHealth(pass)) return untouched(object);
 
-    refuseUnsupported(object);
+    const canceled = cancelHealthCheck(pass);
+    if (canceled !== undefined) return canceled;
+
+    await refuseHealthExpressions(pass);
     refuseDecryptionIdentity(object, context);
     const source = await findSource(object, context);
     pass.revision = source.artifact.revision;
@@ -104,6 +108,8 @@ function halted(pass: Pass, halt: Halt): Outcome<KustomizationStatus> {
   const { object, status, conditions, context } = pass;
   conditions.set("Ready", "False", halt.reason, halt.message);
   if (halt.retry === "terminal") conditions.set("Stalled", "True", halt.reason, halt.message);
+  // Of all that is terminal only a wrong expression counts as having been looked at (KS-043, KS-202).
+  if (halt.reason === "InvalidCELExpression") status.observedGeneration = object.metadata.generation ?? 0;
   const reconciling = conditions.get("Reconciling");
   if (halt.started && reconciling !== undefined) {
     conditions.set("Reconciling", "True", "ProgressingWithRetry", reconciling.message);

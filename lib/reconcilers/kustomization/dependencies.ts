@@ -2,6 +2,7 @@ import type { Kustomization } from "../../api/kustomization.ts";
 import type { ObjectReference } from "../../api/object.ts";
 import { ApiError } from "../../cluster/api-error.ts";
 import type { Context } from "../../engine/reconciler.ts";
+import { isReadyBy } from "./expressions.ts";
 import { Halt } from "./halt.ts";
 import type { Source } from "./source.ts";
 
@@ -9,17 +10,18 @@ const apiVersion = "kustomize.toolkit.fluxcd.io/v1";
 
 /**
  * Checks `spec.dependsOn` (KS-040, KS-041): each dependency exists, has observed its generation, is Ready, and has applied
- * the same revision where it uses the same source. Throws a Halt that waits for the first one that is not.
+ * the same revision where it uses the same source; or its `readyExpr` holds (KS-042 to KS-045). Throws a Halt that waits for
+ * the first one that is not, or that is terminal where an expression cannot be used.
  */
 export async function checkDependencies(object: Kustomization, source: Source, context: Context): Promise<void> {
   for (const dependency of object.spec.dependsOn ?? []) {
     const namespace = dependency.namespace ?? object.metadata.namespace ?? "";
     const reference: ObjectReference = { apiVersion, kind: "Kustomization", namespace, name: dependency.name };
-    const problem = await problemOf(reference, source, context);
+    const problem = await problemOf(object, { ...dependency, reference }, source, context);
     if (problem === undefined) continue;
     throw new Halt({
       reason: "DependencyNotReady",
-      message: `dependency '${namespace}/${dependency.name}' ${problem}`,
+      message: problem,
       event: {
         type: "Normal",
         message: `Dependencies do not meet ready condition, retrying in ${context.settings.requeueDependencySeconds}s`,
@@ -31,9 +33,33 @@ export async function checkDependencies(object: Kustomization, source: Source, c
   }
 }
 
-async function problemOf(reference: ObjectReference, source: Source, context: Context): Promise<string | undefined> {
+type Dependency = { reference: ObjectReference; readyExpr?: string };
+
+/** Why a dependency keeps the object waiting, or undefined where it does not. */
+async function problemOf(
+  object: Kustomization,
+  { reference, readyExpr = "" }: Dependency,
+  source: Source,
+  context: Context,
+): Promise<string | undefined> {
+  const named = `dependency '${reference.namespace}/${reference.name}'`;
   const dependency = await read(reference, context);
-  if (typeof dependency === "string") return `not found: ${dependency}`;
+  if (typeof dependency === "string") return `${named} not found: ${dependency}`;
+  if (readyExpr !== "") {
+    try {
+      const ready = await isReadyBy(readyExpr, object, dependency);
+      if (!ready) return `${named} is not ready according to readyExpr eval`;
+    } catch (error) {
+      if (error instanceof Error && error.name === "CelError") return error.message;
+      throw error;
+    }
+    if (context.settings.featureGates.AdditiveCELDependencyCheck !== true) return undefined;
+  }
+  const problem = builtInProblem(dependency, source);
+  return problem === undefined ? undefined : `${named} ${problem}`;
+}
+
+function builtInProblem(dependency: Kustomization, source: Source): string | undefined {
   const { status, spec, metadata } = dependency;
   const conditions = status?.conditions ?? [];
   const ready = conditions.some(({ type, status: value }) => type === "Ready" && value === "True");

@@ -8,6 +8,7 @@ import type { Continuation } from "../../engine/work-item.ts";
 import type { Json } from "../../platform/ports.ts";
 import { formatGoDuration } from "../../text/go-duration.ts";
 import type { Applied } from "./apply.ts";
+import { healthRulesOf } from "./expressions.ts";
 import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
 import { type Pass, progressMessage, publish } from "./pass.ts";
@@ -22,6 +23,8 @@ export type HealthCheck = {
   digest?: string;
   startedAt: number;
   checkStartedAt: number;
+  /** The transition time of Healthy, which tells this check from another one of the same revision. */
+  since: string;
   deadline: number;
   /** Whether passing is worth an event (KS-193). */
   tell: boolean;
@@ -44,14 +47,18 @@ export function startHealthCheck(pass: Pass, applied: Applied): HealthCheck | un
   }
   const now = context.clock.now().getTime();
   const isNewRevision = object.status?.lastAppliedRevision !== pass.revision;
+  const tell = conditions.get("Healthy")?.status !== "True" || (isNewRevision && applied.changed);
+  conditions.remove("Healthy");
+  conditions.set("Healthy", "Unknown", "Progressing", progressMessage(pass, "Running health checks"));
   return {
     revision: pass.revision ?? "",
     ...(pass.originRevision === undefined ? {} : { originRevision: pass.originRevision }),
     ...(applied.digest === undefined ? {} : { digest: applied.digest }),
     startedAt: pass.startedAt,
     checkStartedAt: now,
+    since: conditions.get("Healthy")?.lastTransitionTime ?? "",
     deadline: now + pass.timeoutMilliseconds,
-    tell: conditions.get("Healthy")?.status !== "True" || (isNewRevision && applied.changed),
+    tell,
     looks: 0,
   };
 }
@@ -108,9 +115,10 @@ export async function checkHealth(pass: Pass, check: HealthCheck): Promise<Outco
   pass.revision = check.revision;
   pass.originRevision = check.originRevision;
   const { references, expiring } = await healthTargets(pass);
+  const rules = await healthRulesOf(pass);
   const placeEnd = Date.now() + inPlaceMilliseconds;
   for (let pause = 50; ; pause = Math.min(pause * 2, 400)) {
-    const observations = await observeHealth(pass.target, references, context.signal);
+    const observations = await observeHealth(pass.target, references, context.signal, rules);
     const pending = observations.filter(
       ({ status: health, reference }) =>
         health !== "Current" && !(health === "NotFound" && expiring.has(formatInventoryId(reference))),
@@ -157,11 +165,14 @@ function unhealthy(pass: Pass, check: HealthCheck, problem: string) {
 }
 
 /**
- * Whether a health check of the revision that was attempted last is under way: another look at it is planned. One that has
- * outlived its timeout was lost.
+ * Whether a health check of the revision that was attempted last is under way, this one where one is given: another look at it is
+ * planned. One that has outlived its timeout was lost, and one that was canceled has ended.
  */
-export function isCheckingHealth({ object, context, timeoutMilliseconds }: Pass): boolean {
+export function isCheckingHealth({ object, context, timeoutMilliseconds }: Pass, check?: HealthCheck): boolean {
   const healthy = object.status?.conditions?.find(({ type }) => type === "Healthy");
+  const ready = object.status?.conditions?.find(({ type }) => type === "Ready");
+  if (ready?.reason !== "Progressing" || (check !== undefined && check.since !== healthy?.lastTransitionTime))
+    return false;
   if (healthy?.reason !== "Progressing" || healthy.observedGeneration !== object.metadata.generation) return false;
   const since = context.clock.now().getTime() - Date.parse(healthy.lastTransitionTime);
   return since < timeoutMilliseconds + lostMilliseconds;
@@ -169,12 +180,12 @@ export function isCheckingHealth({ object, context, timeoutMilliseconds }: Pass)
 
 /** The state of a health check as a delayed look carries it. */
 function formatHealthCheck(check: HealthCheck): { [key: string]: Json } {
-  const { revision, originRevision, digest, ...numbers } = check;
+  const { revision, originRevision, digest, ...others } = check;
   return {
     revision,
     ...(originRevision === undefined ? {} : { originRevision }),
     ...(digest === undefined ? {} : { digest }),
-    ...numbers,
+    ...others,
   };
 }
 
@@ -182,8 +193,13 @@ function formatHealthCheck(check: HealthCheck): { [key: string]: Json } {
 export function parseHealthCheck(continuation: Continuation | undefined): HealthCheck | undefined {
   const state = continuation?.state;
   if (state === undefined) return undefined;
-  const { revision, originRevision, digest, startedAt, checkStartedAt, deadline, tell, looks } = state;
-  if (typeof revision !== "string" || typeof startedAt !== "number" || typeof checkStartedAt !== "number")
+  const { revision, originRevision, digest, startedAt, checkStartedAt, since, deadline, tell, looks } = state;
+  if (
+    typeof since !== "string" ||
+    typeof revision !== "string" ||
+    typeof startedAt !== "number" ||
+    typeof checkStartedAt !== "number"
+  )
     return undefined;
   if (typeof deadline !== "number" || typeof tell !== "boolean" || typeof looks !== "number") return undefined;
   return {
@@ -192,6 +208,7 @@ export function parseHealthCheck(continuation: Continuation | undefined): Health
     ...(typeof digest === "string" ? { digest } : {}),
     startedAt,
     checkStartedAt,
+    since,
     deadline,
     tell,
     looks,

@@ -3,7 +3,7 @@ import { expandMacro } from "./macros.ts";
 import { CelError, childrenOf, type Expr, formatIssues, type Issue } from "./syntax.ts";
 
 /** Longest expression that is read, in characters. */
-const longest = 16 * 1024;
+const longest = 8 * 1024;
 /** How deep an expression may be nested, as in cel-go. */
 const deepest = 250;
 

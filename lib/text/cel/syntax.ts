@@ -64,16 +64,20 @@ export class CelError extends Error {
 /** Issues as cel-go shows them to users: place, message, and the line with a mark below the place. */
 export function formatIssues(text: string, issues: readonly Issue[]): string {
   const lines = text.split("\n");
+  let told = 0;
   return issues
     .toSorted((a, b) => a.at - b.at)
     .slice(0, 100)
-    .map(({ at, message }) => {
+    .flatMap(({ at, message }) => {
       const before = text.slice(0, at).split("\n");
       const line = lines[before.length - 1] ?? "";
       const column = [...(before.at(-1) ?? "")].length;
+      // A condition of a status has room for so much.
+      if (told > 8 * 1024) return [];
+      told += 2 * line.length + message.length;
       const place = `ERROR: <input>:${before.length}:${line === "" ? 0 : column + 1}: ${message}`;
-      if (line === "") return place;
-      return `${place}\n | ${line.replaceAll("\t", " ")}\n | ${".".repeat(column)}^`;
+      if (line === "") return [place];
+      return [`${place}\n | ${line.replaceAll("\t", " ")}\n | ${".".repeat(column)}^`];
     })
     .join("\n");
 }
