@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+
 /** A time, as RFC 3339 writes it. */
 export type Timestamp = { readonly time: string };
 
@@ -62,9 +64,5 @@ export function valueAt(branch: Branch, key: string): Value | undefined {
 
 /** The text that bytes are; the bytes themselves where they are no UTF-8. */
 export function textOrBytes(bytes: Uint8Array): string | Uint8Array {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return bytes;
-  }
+  return isUtf8(bytes) ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8") : bytes;
 }
