@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { uniqueName } from "../../../test/bed/bed.ts";
 import { packOfBlobs, serveFalseRepository } from "../../../test/bed/git/false-repository.ts";
+import { built, type RemoteServer, settingsOf, startRemoteServer } from "../../../test/bed/git/remote-server.ts";
 import { artifactOf, configMap } from "../../kustomize/testdata/artifact-of.ts";
 import { fetchRemote, withRemoteBases } from "./remote-bases.ts";
-import { built, type RemoteServer, settingsOf, startRemoteServer } from "./testdata/remote-server.ts";
 
 let server: RemoteServer;
 

@@ -2,9 +2,9 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { uniqueName } from "../../../test/bed/bed.ts";
+import { built, type RemoteServer, startRemoteServer } from "../../../test/bed/git/remote-server.ts";
 import type { GitRepository } from "../../host/git/repository.ts";
 import { configMap } from "../../kustomize/testdata/artifact-of.ts";
-import { built, type RemoteServer, startRemoteServer } from "./testdata/remote-server.ts";
 
 const canary = uniqueName("c4n4ry");
 let server: RemoteServer;

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startGitServer } from "../../../test/bed/git/git-server.ts";
+import { built, type RemoteServer, startRemoteServer } from "../../../test/bed/git/remote-server.ts";
 import { configMap, deployment } from "../../kustomize/testdata/artifact-of.ts";
 import { remotesAreCurrent } from "./remote-bases.ts";
-import { built, type RemoteServer, startRemoteServer } from "./testdata/remote-server.ts";
 
 let server: RemoteServer;
 

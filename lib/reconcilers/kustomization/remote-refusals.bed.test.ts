@@ -2,10 +2,16 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startGitServer } from "../../../test/bed/git/git-server.ts";
+import {
+  built,
+  type Files,
+  type RemoteServer,
+  settingsOf,
+  startRemoteServer,
+} from "../../../test/bed/git/remote-server.ts";
 import { build } from "../../kustomize/build.ts";
 import { artifactOf, configMap } from "../../kustomize/testdata/artifact-of.ts";
 import { withRemoteBases } from "./remote-bases.ts";
-import { built, type Files, type RemoteServer, settingsOf, startRemoteServer } from "./testdata/remote-server.ts";
 
 let server: RemoteServer;
 
