@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
+import { gunzip, gunzipSync } from "node:zlib";
 import type { RemoteContent } from "./remote-content.ts";
 import { tarEntries } from "./tar-entries.ts";
 
@@ -112,14 +112,28 @@ export function selectPath(artifact: OpenArtifact, path: string | undefined): st
   return directory;
 }
 
+/** Bytes, packed and unpacked, up to which an archive is unpacked at once: handing it to a thread costs more than that. */
+const small = { packed: 64 * 1024, unpacked: 1024 * 1024 };
+
 async function unpack(tarGz: Uint8Array, limit: number): Promise<Uint8Array> {
+  if (tarGz.length <= small.packed && small.unpacked <= limit) {
+    try {
+      return gunzipSync(tarGz, { maxOutputLength: small.unpacked });
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+    }
+  }
   try {
     return await inflate(tarGz, { maxOutputLength: limit });
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE")
+    if (isTooLarge(error))
       throw new InvalidArtifact(`artifact is larger than the limit of ${limit} bytes once unpacked`, { cause: error });
     throw error;
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
 }
 
 function readArchive(archive: Uint8Array, limit: number): OpenArtifact {
