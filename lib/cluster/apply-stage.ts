@@ -12,11 +12,14 @@ import { isMarked } from "./object-metadata.ts";
 import { groupOf } from "./order.ts";
 import { type Planned, scope } from "./plan.ts";
 import { mustCompare, type Probe, type Probing, probeObject, Refused } from "./probe.ts";
-import { formatRefusal } from "./refusal.ts";
+import { formatRefusal, isWriteConflict } from "./refusal.ts";
 import { formatStalled, settle } from "./settle.ts";
 import { isQuiet } from "./statusless.ts";
 import { textAt, valueAt } from "./unstructured.ts";
 import { mayWriteUntried, writeObject, writeUntried } from "./write.ts";
+
+/** How often what keeps others' values is written on condition that they are as they were read, and then without one. */
+const conditionalAttempts = 4;
 
 /** One apply under way: what it works with, and what it has found so far. */
 export type Run = Probing & {
@@ -47,10 +50,10 @@ export async function applyStage(run: Run, planned: Planned[], isAwaited: boolea
     if (looked.some(isLeaving)) return terminating(looked);
     const unwritten = looked.filter(({ plan, probe }) => probe?.verdict === "apply" && !live.has(plan));
     for (const kind of groupByKind(unwritten)) {
-      await concurrently(kind, concurrency, async ({ plan, probe }) => {
-        const yielding = probe?.verdict === "apply" ? probe.yielding : undefined;
-        const stored = await writeObject(run, plan, yielding);
-        live.set(plan, stored);
+      await concurrently(kind, concurrency, async (entry) => {
+        const stored = await write(run, entry);
+        if (stored === undefined) return;
+        live.set(entry.plan, stored);
         learnDefinition(client, stored);
         if (stored.kind === "CustomResourceDefinition") run.freshGroups.add(textAt(stored, "spec", "group"));
       });
@@ -87,6 +90,29 @@ async function probe(run: Run, plan: Planned): Promise<Probe> {
   } catch (error) {
     if (error instanceof Refused || run.options.signal?.aborted === true) throw error;
     throw new Refused(formatRefusal(plan.reference, error), error);
+  }
+}
+
+/**
+ * Writes an object that was looked at. Where others have changed what was to be kept for them (KS-151), it is looked at again; one that
+ * changes all the time is written in the end as it was seen last. Undefined where there is nothing to write any more.
+ */
+async function write(run: Run, entry: Looked): Promise<KubernetesObject | undefined> {
+  const { plan } = entry;
+  for (let attempt = 1; ; attempt++) {
+    const yielding = entry.probe?.verdict === "apply" ? entry.probe.yielding : undefined;
+    const { resourceVersion: _seen, ...metadata } = yielding?.metadata ?? plan.object.metadata;
+    const isLast = attempt === conditionalAttempts;
+    try {
+      return await writeObject(run, plan, isLast && yielding !== undefined ? { ...yielding, metadata } : yielding);
+    } catch (error) {
+      const isOvertaken = error instanceof Refused && isWriteConflict(error.cause);
+      if (yielding === undefined || isLast || !isOvertaken) throw error;
+      const again = await probe(run, plan);
+      if (again.verdict === "leaving") throw error;
+      entry.probe = again;
+      if (again.verdict !== "apply") return undefined;
+    }
   }
 }
 

@@ -9,6 +9,8 @@ import {
   referenceOf,
 } from "../../test/cluster/applied-set.ts";
 import type { KubernetesObject } from "../api/object.ts";
+import { applyObjects } from "./apply.ts";
+import type { ClusterClient } from "./client.ts";
 import type { IgnoreRule } from "./ignore.ts";
 import { applyObject, getObject, patchObject } from "./objects.ts";
 import { valueAt } from "./unstructured.ts";
@@ -100,6 +102,36 @@ describe("ignored fields", () => {
     expect(linesOf(changed)).toEqual([`Deployment/${set.namespace}/a configured`]);
     expect(valueAt(await live(set), "spec", "replicas")).toBe(4);
     expect(await owns(set, "f:replicas")).toBe(true);
+  });
+
+  it("KS-151: a value that others change between the look and the write is kept as it is then", async () => {
+    const set = await beginSet();
+    const ignore = [replicas];
+    const { record } = await set.apply([app(set.namespace)], { ignore });
+    await scale(set, 3);
+    for (const [times, minReadySeconds] of [
+      [1, 5],
+      [9, 6],
+    ] as const) {
+      let [scaled, written] = [0, 0];
+      const racing: ClusterClient = {
+        ...set.client,
+        request: async (request) => {
+          const isWrite = request.method === "PATCH" && request.query?.dryRun === undefined;
+          if (isWrite) written += 1;
+          if (isWrite && scaled < times) await scale(set, 4 + scaled++);
+          return set.client.request(request);
+        },
+      };
+      const options = set.options({ ignore, record });
+      const result = await applyObjects(racing, [app(set.namespace, { minReadySeconds })], options);
+      expect(linesOf(result)).toEqual([`Deployment/${set.namespace}/a configured`]);
+      expect(written).toBeGreaterThan(1);
+      expect(written).toBeLessThanOrEqual(4);
+      const { spec } = await live(set);
+      // Who changes it all the time has it written as it was seen last.
+      expect(spec).toMatchObject({ minReadySeconds, replicas: times === 1 ? 4 : 6 });
+    }
   });
 
   it("KS-151 (c): what is created has the value that is wanted, and an ignored value that is the same is sent", async () => {

@@ -98,6 +98,7 @@ export function withoutPaths(object: KubernetesObject, paths: readonly string[])
 /**
  * What is sent for an object that exists (KS-151): an ignored field that a dry run would change is left out where somebody else
  * applies it, which releases it, and otherwise sent as it is, which keeps it. One that would stay the same is sent as it is wanted.
+ * What keeps a value is written on condition that the object is still the one that was read (`resourceVersion`).
  */
 export function yieldIgnored(
   wanted: KubernetesObject,
@@ -114,6 +115,8 @@ export function yieldIgnored(
   const isOthers = (path: string) => isAppliedByOthers(live, path, entries, fieldManager);
   const [released, kept] = [differing.filter(isOthers), differing.filter((path) => !isOthers(path))];
   for (const path of released) removeAt(copy, path);
+  const { resourceVersion } = live.metadata;
+  if (kept.length > 0 && resourceVersion !== undefined) copy.metadata.resourceVersion = resourceVersion;
   for (const path of kept) {
     const value = lookUp(live, path);
     if (value === undefined) removeAt(copy, path);

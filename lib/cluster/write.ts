@@ -41,7 +41,10 @@ export async function writeUntried(
   }
 }
 
-/** Applies an object for good, or what is `yielding` in its place. Throws Refused with Flux's text (KS-149). */
+/**
+ * Applies an object for good, or what is `yielding` in its place, which is sent once: it may be conditional. Throws Refused with
+ * Flux's text (KS-149).
+ */
 export async function writeObject(
   { client, options }: Probing,
   { object: wanted, reference }: Planned,
@@ -53,7 +56,7 @@ export async function writeObject(
     try {
       return await applyObject(client, object, { fieldManager, force: true }, signal);
     } catch (error) {
-      if (attempt < attempts && isWriteConflict(error)) continue;
+      if (yielding === undefined && attempt < attempts && isWriteConflict(error)) continue;
       const message = error instanceof Error ? error.message : String(error);
       throw new Refused(`${formatSubject(reference)} apply failed: ${message}`, error);
     }
