@@ -82,6 +82,13 @@ describe("the bundle of a function", () => {
     expect(textOf(again.timers)).toBe(textOf(bundles.timers));
   });
 
+  it("leaves OpenPGP.js as it is, in a file of its own", () => {
+    const { directory: folder, inputs } = bundles.apply;
+    const [origin = ""] = Object.keys(inputs).filter((path) => path.includes("/openpgp/"));
+    expect(readFileSync(join(folder, "openpgp.min.mjs")).equals(readFileSync(join(root, origin)))).toBe(true);
+    expect(Object.keys(inputs).filter((path) => path.includes("/openpgp/"))).toHaveLength(1);
+  });
+
   it("leaves esbuild's account of it beside the folders, not in what is deployed", () => {
     expect(existsSync(join(directory, "functions.json"))).toBe(true);
     expect(readdirSync(join(directory, "functions")).sort()).toEqual([...functionNames].sort());

@@ -1,6 +1,6 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { isBuiltin } from "node:module";
-import { join, resolve } from "node:path";
+import { copyFile, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { createRequire, isBuiltin } from "node:module";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Metafile, type Plugin } from "esbuild";
 
@@ -48,6 +48,17 @@ const requireBuiltins: Plugin = {
   },
 };
 
+/** OpenPGP.js is under the LGPL: it stays unmodified, in a file of its own that whoever deploys can replace. */
+const ownFile = "openpgp.min.mjs";
+const ownFileOrigin = join(dirname(createRequire(import.meta.url).resolve("openpgp")), ownFile);
+
+const keepOwnFile: Plugin = {
+  name: "keep-own-file",
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^openpgp$/ }, () => ({ path: `./${ownFile}`, external: true }));
+  },
+};
+
 /**
  * Bundles functions, one folder each under `directory`, which is emptied first; `<directory>.json` is esbuild's metafile of
  * each. What a function imports on demand (an EKS client, credential providers of a developer's machine) becomes a file of its
@@ -85,13 +96,19 @@ async function bundle(outdir: string, name: FunctionName): Promise<Metafile> {
     // The ES module build of a package is what can be shaken; esbuild's default for node prefers CommonJS.
     mainFields: ["module", "main"],
     external,
-    plugins: [requireBuiltins],
+    plugins: [requireBuiltins, keepOwnFile],
     banner: { js: banner },
     legalComments: "none",
     metafile: true,
     logLevel: "silent",
   });
-  return metafile;
+  const imported = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+  if (!imported.includes(`./${ownFile}`)) return metafile;
+  const copy = join(outdir, ownFile);
+  await copyFile(ownFileOrigin, copy);
+  const { size: bytes } = await stat(copy);
+  const inputs = { [relative(root, ownFileOrigin)]: { bytesInOutput: bytes } };
+  return { ...metafile, outputs: { ...metafile.outputs, [copy]: { bytes, inputs, imports: [], exports: [] } } };
 }
 
 function readBundle({ outputs }: Metafile, directory: string): Bundle {
