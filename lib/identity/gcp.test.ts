@@ -75,8 +75,27 @@ describe("gcpToken", () => {
     );
   });
 
+  it("KS-103: on GKE the provider is the cluster that issued the token; elsewhere the annotation must name one", async () => {
+    const issuer = "https://container.googleapis.com/v1/projects/team/locations/europe-west1/clusters/home";
+    const issued = (iss: string): CloudIdentity => ({
+      type: "serviceAccount",
+      account: { namespace: "team", name: "deployer", annotations: {} },
+      requestToken: async (audiences) => {
+        asked.push([...audiences]);
+        return `e30.${Buffer.from(JSON.stringify({ iss })).toString("base64url")}.c2ln`;
+      },
+    });
+    expect((await gcpToken(issued(issuer), options)).token).toBe("federated");
+    expect(asked.slice(-2)).toEqual([[], ["team.svc.id.goog"]]);
+    expect(new URLSearchParams(cloud.calls[0]?.body).get("audience")).toBe(
+      `identitynamespace:team.svc.id.goog:${issuer}`,
+    );
+    await expect(gcpToken(issued("https://kubernetes.default.svc"), options)).rejects.toThrow(
+      "the cluster is not one of GKE, and the service account has no annotation gcp.auth.fluxcd.io/workload-identity-provider",
+    );
+  });
+
   it("KS-103: refuses annotations that name nothing, before anything is sent", async () => {
-    await expect(gcpToken(account({}), options)).rejects.toThrow("gcp.auth.fluxcd.io/workload-identity-provider");
     await expect(
       gcpToken(account({ ...withProvider, "iam.gke.io/gcp-service-account": "a/b@c" }), options),
     ).rejects.toThrow("invalid iam.gke.io/gcp-service-account annotation: 'a/b@c'. must match");

@@ -1,9 +1,11 @@
 import { askCloud, formBody, isFields, parseAnswer, textField } from "./cloud-request.ts";
+import { claimsOf } from "./generic.ts";
 import {
   type AccessToken,
   type CloudIdentity,
   type CloudOptions,
   IdentityError,
+  type RequestToken,
   type ServiceAccount,
 } from "./identity.ts";
 
@@ -11,6 +13,7 @@ const emailAnnotation = "iam.gke.io/gcp-service-account";
 const emailPattern = String.raw`^[a-zA-Z0-9-]{1,100}@[a-zA-Z0-9-]{1,100}\.iam\.gserviceaccount\.com$`;
 const providerAnnotation = "gcp.auth.fluxcd.io/workload-identity-provider";
 const providerPattern = String.raw`^projects/\d{1,30}/locations/global/workloadIdentityPools/[^/]{1,100}/providers/[^/]{1,100}$`;
+const gkeIssuer = /^https:\/\/container\.googleapis\.com\/v1\/projects\/([^/]+)\/locations\/[^/]+\/clusters\/[^/]+$/;
 /** What the token may be used for: rights themselves are IAM's business. */
 const scopes = ["https://www.googleapis.com/auth/cloud-platform", "https://www.googleapis.com/auth/userinfo.email"];
 /** How long an impersonated service account's token lasts, in seconds. */
@@ -18,35 +21,56 @@ const lifetimeSeconds = 3600;
 
 /**
  * A token of Google Cloud (KS-103): the ServiceAccount's token is exchanged at the Security Token Service, for the workload
- * identity provider in its annotation `gcp.auth.fluxcd.io/workload-identity-provider`; with `iam.gke.io/gcp-service-account` the
- * result acts as that Google service account. The deployment has no identity of its own in Google Cloud. Throws an IdentityError.
+ * identity provider in its annotation `gcp.auth.fluxcd.io/workload-identity-provider`, or that of the GKE cluster that issued it;
+ * with `iam.gke.io/gcp-service-account` the result acts as that Google service account. The deployment has no identity of its
+ * own in Google Cloud. Throws an IdentityError.
  */
 export async function gcpToken(identity: CloudIdentity, options: CloudOptions): Promise<AccessToken> {
   if (identity.type === "own")
     throw new IdentityError(
       "this deployment of Sluice has no identity of its own in Google Cloud: name a service account that has one",
     );
-  const { audience, email } = gcpIdentityOf(identity.account);
-  const subject = await identity.requestToken([audience]);
+  const { provider, email } = gcpIdentityOf(identity.account);
+  const { audience, accepts } = provider ?? (await gkeProvider(identity.requestToken));
+  const subject = await identity.requestToken([accepts]);
   // Google's own clients ask for the right to impersonate alone where another account's token is what they are after.
   const federated = await exchange(subject, audience, email === undefined ? scopes : scopes.slice(0, 1), options);
   return email === undefined ? federated : impersonate(federated.token, email, options);
 }
 
-/** Whom a ServiceAccount stands for in Google Cloud. Throws an IdentityError where it names nobody, or not well. */
-export function gcpIdentityOf({ annotations }: ServiceAccount): { audience: string; email: string | undefined } {
+/** A workload identity provider: as the Security Token Service names it, and the audience of the tokens that it accepts. */
+type Provider = { audience: string; accepts: string };
+
+/**
+ * The provider of a GKE cluster, which issues its tokens under its own name. Flux asks the metadata service of its node for that name;
+ * a function has no such node, and reads it in a token.
+ */
+async function gkeProvider(requestToken: RequestToken): Promise<Provider> {
+  const issuer = claimsOf(await requestToken([]))?.iss;
+  const [, project] = typeof issuer === "string" ? (gkeIssuer.exec(issuer) ?? []) : [];
+  if (project === undefined)
+    throw new IdentityError(
+      `the cluster is not one of GKE, and the service account has no annotation ${providerAnnotation} that names its workload identity provider`,
+    );
+  const accepts = `${project}.svc.id.goog`;
+  return { audience: `identitynamespace:${accepts}:${issuer}`, accepts };
+}
+
+/** Whom a ServiceAccount stands for in Google Cloud. Throws an IdentityError where an annotation is not well-formed. */
+export function gcpIdentityOf({ annotations }: ServiceAccount): {
+  provider: Provider | undefined;
+  email: string | undefined;
+} {
   const email = annotations[emailAnnotation] ?? "";
   if (email !== "" && !new RegExp(emailPattern).test(email))
     throw new IdentityError(`invalid ${emailAnnotation} annotation: '${email}'. must match ${emailPattern}`);
   const provider = annotations[providerAnnotation] ?? "";
-  if (provider === "")
-    // In GKE, Flux asks the node's metadata service for its own cluster's provider; a function has no such node.
-    throw new IdentityError(
-      `the service account has no annotation ${providerAnnotation}, by which Sluice knows the workload identity provider of the cluster`,
-    );
+  const who = email === "" ? undefined : email;
+  if (provider === "") return { provider: undefined, email: who };
   if (!new RegExp(providerPattern).test(provider))
     throw new IdentityError(`invalid ${providerAnnotation} annotation: '${provider}'. must match ${providerPattern}`);
-  return { audience: `//iam.googleapis.com/${provider}`, email: email === "" ? undefined : email };
+  const audience = `//iam.googleapis.com/${provider}`;
+  return { provider: { audience, accepts: audience }, email: who };
 }
 
 /** RFC 8693 at https://sts.googleapis.com/v1/token. */

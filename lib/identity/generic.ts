@@ -11,9 +11,14 @@ export async function serviceAccountToken(identity: CloudIdentity, audiences: re
   return { token, expiresAt: expiryOf(token) };
 }
 
+/** What a JWT says (RFC 7519), unverified: it comes from who issued it. */
+export function claimsOf(token: string): { [claim: string]: unknown } | undefined {
+  return parseAnswer(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"));
+}
+
 /** When a JWT ends (RFC 7519, `exp`); its signature is the business of who takes it. */
 function expiryOf(token: string): Date {
-  const claims = parseAnswer(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"));
+  const claims = claimsOf(token);
   if (typeof claims?.exp !== "number")
     throw new IdentityError("failed to get expiration time from service account token");
   return new Date(claims.exp * 1000);
