@@ -95,7 +95,7 @@ async function probe(run: Run, plan: Planned): Promise<Probe> {
 
 /**
  * Writes an object that was looked at. Where others have changed what was to be kept for them (KS-151), it is looked at again; one that
- * changes all the time is written in the end as it was seen last. Undefined where there is nothing to write any more.
+ * changes all the time is written in the end as it was seen last. Undefined where it is to be left by now.
  */
 async function write(run: Run, entry: Looked): Promise<KubernetesObject | undefined> {
   const { plan } = entry;
@@ -110,8 +110,10 @@ async function write(run: Run, entry: Looked): Promise<KubernetesObject | undefi
       if (yielding === undefined || isLast || !isOvertaken) throw error;
       const again = await probe(run, plan);
       if (again.verdict === "leaving") throw error;
+      // What was to be done has been done by the look itself, which takes fields over.
+      if (again.verdict === "unchanged") return again.live;
       entry.probe = again;
-      if (again.verdict !== "apply") return undefined;
+      if (again.verdict === "skipped") return undefined;
     }
   }
 }
