@@ -48,12 +48,12 @@ describe("KS-071: remote bases are built as kustomize builds them", () => {
       [`?ref=${first}`, "first"],
       ["?version=v1", "tagged"],
     ]) {
-      const own = await server.builtAlike({ "kustomization.yaml": { resources: [`${repository.url}//app${ref}`] } });
+      const own = await server.builtAlike({ "kustomization.yaml": { resources: [`${repository.url}/app${ref}`] } });
       expect(names(own), ref).toEqual([name]);
     }
     for (const ref of ["none", first.slice(0, 8), "heads/none"]) {
       const { own, kustomize } = await server.refusals({
-        "kustomization.yaml": { resources: [`${repository.url}//app?ref=${ref}`] },
+        "kustomization.yaml": { resources: [`${repository.url}/app?ref=${ref}`] },
       });
       expect(kustomize, ref).toContain("couldn't find remote ref");
       expect(own, ref).toContain(`failed to fetch '${repository.url}': couldn't find remote ref ${ref}`);
