@@ -104,9 +104,7 @@ describe("healthCheckExprs", () => {
     const healthCheckExprs = [{ apiVersion: `${group}/v1alpha1`, kind: "Seal", ...synced }];
     await workspace.kustomization("passes", { path: "./passes", wait: true, healthCheckExprs });
     await untilChecking("passes");
-    await report("seals", "passes", { observedGeneration: 0, conditions: [condition("Synced", "True")] });
-    await untilChecking("passes");
-    await report("seals", "passes", { observedGeneration: 1 });
+    await report("seals", "passes", { observedGeneration: 1, conditions: [condition("Synced", "True")] });
     const passed = await workspace.untilReady("Kustomization", "passes");
     expect(conditionOf(passed.status, "Healthy")).toMatchObject({ status: "True", reason: "Succeeded" });
   });
