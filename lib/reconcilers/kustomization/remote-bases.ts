@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { concurrently } from "../../cluster/concurrently.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import { fetchTree, type GitTree, resolveFetch } from "../../git/fetch-tree.ts";
 import { followLinks } from "../../git/follow-links.ts";
@@ -50,8 +51,8 @@ export async function withRemoteBases(
  * that is named by its id does not move. False also where that cannot be told: the build will say why.
  */
 export async function remotesAreCurrent(remotes: readonly UsedRemote[], signal: AbortSignal): Promise<boolean> {
-  for (const remote of remotes) if (!(await isCurrent(remote, signal))) return false;
-  return true;
+  const current = await concurrently(remotes, 4, (remote) => isCurrent(remote, signal));
+  return current.every((one) => one);
 }
 
 async function isCurrent({ reference, revision, tag }: UsedRemote, signal: AbortSignal): Promise<boolean> {
