@@ -2,6 +2,7 @@ import type { KubernetesObject, ObjectReference } from "../api/object.ts";
 import { isNotFound } from "./api-error.ts";
 import type { ApiRequest, ClusterClient } from "./client.ts";
 import { pathOf, resourceOf } from "./discovery.ts";
+import { checkPathNames } from "./path-segment.ts";
 
 /** An object's identity and metadata without its content (PartialObjectMetadata). */
 export type ObjectMetadata = Pick<KubernetesObject, "apiVersion" | "kind" | "metadata">;
@@ -195,6 +196,7 @@ async function send<T>(
   signal: AbortSignal | undefined,
   subresource?: string,
 ): Promise<T> {
+  checkPathNames(reference);
   const path = pathOf(await resourceOf(client, reference, signal), reference);
   return client.request<T>({
     ...request,

@@ -69,7 +69,7 @@ function uses(user: SourceUser, source: { kind: Kind; namespace: string; name: s
   return (
     reference?.kind === source.kind &&
     reference.name === source.name &&
-    (reference.namespace ?? user.metadata.namespace) === source.namespace
+    (reference.namespace || user.metadata.namespace) === source.namespace
   );
 }
 
@@ -93,7 +93,7 @@ export function inDependencyOrder<O extends SourceUser>(objects: readonly O[]): 
     progress = false;
     for (const [id, object] of remaining) {
       const waits = (object.spec?.dependsOn ?? []).some((dependency) =>
-        remaining.has(key(dependency.namespace ?? object.metadata.namespace, dependency.name)),
+        remaining.has(key(dependency.namespace || object.metadata.namespace, dependency.name)),
       );
       if (waits) continue;
       ordered.push(object);

@@ -34,7 +34,7 @@ async function matchesSource(
   warnings: AlertWarning[],
 ): Promise<boolean> {
   const { namespace, kind, name } = involvedObject;
-  if (namespace !== (source.namespace ?? metadata.namespace) || kind !== source.kind) return false;
+  if (namespace !== (source.namespace || metadata.namespace) || kind !== source.kind) return false;
   if ((spec.eventSeverity ?? "info") !== "info" && severity !== spec.eventSeverity) return false;
   if (source.name !== "*" && source.name !== name) return false;
   if (source.matchLabels === undefined) return true;

@@ -1,6 +1,7 @@
 import type { Kustomization } from "../../api/kustomization.ts";
 import type { ObjectReference } from "../../api/object.ts";
 import { ApiError } from "../../cluster/api-error.ts";
+import { checkPathNames } from "../../cluster/path-segment.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import { isReadyBy } from "./expressions.ts";
 import { Halt } from "./halt.ts";
@@ -15,7 +16,7 @@ const apiVersion = "kustomize.toolkit.fluxcd.io/v1";
  */
 export async function checkDependencies(object: Kustomization, source: Source, context: Context): Promise<void> {
   for (const dependency of object.spec.dependsOn ?? []) {
-    const namespace = dependency.namespace ?? object.metadata.namespace ?? "";
+    const namespace = dependency.namespace || (object.metadata.namespace ?? "");
     const reference: ObjectReference = { apiVersion, kind: "Kustomization", namespace, name: dependency.name };
     const problem = await problemOf(object, { ...dependency, reference }, source, context);
     if (problem === undefined) continue;
@@ -27,10 +28,15 @@ export async function checkDependencies(object: Kustomization, source: Source, c
         message: `Dependencies do not meet ready condition, retrying in ${context.settings.requeueDependencySeconds}s`,
       },
       retry: "dependency",
-      waitsFor: [reference],
+      waitsFor: mayExist(reference) ? [reference] : [],
       started: false,
     });
   }
+}
+
+/** What no object can be called never becomes ready, and is no key to note anybody under. */
+function mayExist({ namespace = "", name }: ObjectReference): boolean {
+  return [namespace, name].every((text) => /^[a-z0-9][a-z0-9.-]{0,252}$/.test(text));
 }
 
 type Dependency = { reference: ObjectReference; readyExpr?: string };
@@ -67,20 +73,21 @@ function builtInProblem(dependency: Kustomization, source: Source): string | und
   const sameSource =
     spec.sourceRef.kind === source.kind &&
     spec.sourceRef.name === source.name &&
-    (spec.sourceRef.namespace ?? metadata.namespace) === source.namespace;
+    (spec.sourceRef.namespace || metadata.namespace) === source.namespace;
   return sameSource && status?.lastAppliedRevision !== source.artifact.revision
     ? "revision is not up to date"
     : undefined;
 }
 
 async function read(reference: ObjectReference, context: Context): Promise<Kustomization | string> {
+  const { namespace = "", name } = reference;
   try {
-    return await context.cluster.request<Kustomization>({
-      method: "GET",
-      path: `/apis/${apiVersion}/namespaces/${reference.namespace}/kustomizations/${reference.name}`,
-    });
+    checkPathNames(reference);
+    const scope = `/apis/${apiVersion}/namespaces/${encodeURIComponent(namespace)}`;
+    const path = `${scope}/kustomizations/${encodeURIComponent(name)}`;
+    return await context.cluster.request<Kustomization>({ method: "GET", path });
   } catch (error) {
-    if (error instanceof ApiError && error.statusCode === 404) return error.message;
+    if (error instanceof ApiError && (error.statusCode === 404 || error.statusCode === 400)) return error.message;
     throw error;
   }
 }

@@ -47,7 +47,8 @@ export type Pass = {
 
 /** Starts a pass from the object as it is. */
 export function beginPass(object: Kustomization, context: Context): Pass {
-  const account = object.spec.serviceAccountName ?? context.settings.defaultServiceAccount;
+  // Empty is as if it were absent, as in Go: it must not be a way around the default.
+  const account = object.spec.serviceAccountName || context.settings.defaultServiceAccount;
   const isRemote = object.spec.kubeConfig !== undefined;
   const impersonates = account === "" ? undefined : `system:serviceaccount:${object.metadata.namespace}:${account}`;
   return {

@@ -3,17 +3,18 @@ import type { Artifact } from "../../api/artifact.ts";
 import type { Kustomization } from "../../api/kustomization.ts";
 import type { KubernetesObject } from "../../api/object.ts";
 import { ApiError } from "../../cluster/api-error.ts";
+import { checkPathNames } from "../../cluster/path-segment.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import { download } from "../../platform/http.ts";
 import { artifactKey, keyOfArtifactUrl } from "../artifact-storage.ts";
 import { failure, Halt } from "./halt.ts";
 
 /** Where the sources of Kustomizations live (KS-002). */
-const sourcePaths: Record<string, string> = {
-  GitRepository: "/apis/source.toolkit.fluxcd.io/v1/namespaces/%/gitrepositories/",
-  OCIRepository: "/apis/source.toolkit.fluxcd.io/v1/namespaces/%/ocirepositories/",
-  Bucket: "/apis/source.toolkit.fluxcd.io/v1/namespaces/%/buckets/",
-  ExternalArtifact: "/apis/source.toolkit.fluxcd.io/v1/namespaces/%/externalartifacts/",
+const collections: Record<string, string> = {
+  GitRepository: "gitrepositories",
+  OCIRepository: "ocirepositories",
+  Bucket: "buckets",
+  ExternalArtifact: "externalartifacts",
 };
 
 /** Artifacts of this size and more are refused: they would not fit into the memory of a function. */
@@ -32,7 +33,8 @@ export type Source = {
 export async function findSource(object: Kustomization, context: SourceContext): Promise<Source> {
   const { kind, name } = object.spec.sourceRef;
   const ownNamespace = object.metadata.namespace ?? "";
-  const namespace = object.spec.sourceRef.namespace ?? ownNamespace;
+  // Empty is as if it were absent, as in Go.
+  const namespace = object.spec.sourceRef.namespace || ownNamespace;
   if (context.settings.noCrossNamespaceRefs && namespace !== ownNamespace) {
     throw denied(`can't access '${kind}/${namespace}/${name}', cross-namespace references have been blocked`);
   }
@@ -88,12 +90,16 @@ async function readSource(
   namespace: string,
   name: string,
 ): Promise<SourceObject> {
-  const path = sourcePaths[kind];
-  if (path === undefined) throw denied(`source kind '${kind}' is not supported`);
+  const collection = collections[kind];
+  if (collection === undefined) throw denied(`source kind '${kind}' is not supported`);
   try {
-    return await context.cluster.request<SourceObject>({ method: "GET", path: path.replace("%", namespace) + name });
+    checkPathNames({ namespace, name });
+    const scope = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${encodeURIComponent(namespace)}`;
+    const path = `${scope}/${collection}/${encodeURIComponent(name)}`;
+    return await context.cluster.request<SourceObject>({ method: "GET", path });
   } catch (error) {
-    if (!(error instanceof ApiError) || error.statusCode !== 404) throw error;
+    // Neither what is not there nor what is no name is a trouble of the API server.
+    if (!(error instanceof ApiError) || (error.statusCode !== 404 && error.statusCode !== 400)) throw error;
     throw new Halt({
       reason: "ArtifactFailed",
       message: error.message,
