@@ -4,8 +4,8 @@ import { application } from "./testdata/applications.ts";
 import { artifactOf } from "./testdata/artifact-of.ts";
 import { renderWith, renderWithout } from "./testdata/both-renders.ts";
 
-describe("names and namespaces without kustomize", { timeout: 180_000 }, () => {
-  it("KS-055, SN-04: what refers to renamed and moved objects follows them as kustomize lets it follow", async () => {
+describe("names, namespaces and images without kustomize", { timeout: 180_000 }, () => {
+  it("KS-055, SN-04: what refers to renamed and moved objects follows, and images are replaced, as with kustomize", async () => {
     const seed = Date.now();
     let certain = 0;
     let objects = 0;

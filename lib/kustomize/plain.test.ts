@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { build } from "./build.ts";
 import { readObjects } from "./rendered-objects.ts";
 import type { BuildSpec } from "./spec.ts";
-import { artifactOf, configMap } from "./testdata/artifact-of.ts";
+import { artifactOf, configMap, deployment } from "./testdata/artifact-of.ts";
 import { renderWith, renderWithout } from "./testdata/both-renders.ts";
 import { certain, named, uncertain } from "./testdata/odd-manifests.ts";
 
@@ -32,6 +32,34 @@ const builds: [string, Record<string, string | object>, BuildSpec, string?][] = 
     "a tree without a kustomization",
     { "z.yaml": configMap("z"), "b/c.yml": configMap("c"), "b-a/d.yaml": configMap("d") },
     {},
+  ],
+  [
+    "images",
+    { "a.yaml": deployment("a", "nginx:1"), "b.yaml": deployment("b", "example.com/nginx@sha256:abc") },
+    {
+      images: [
+        { name: "nginx", newTag: "2" },
+        { name: "example.com/nginx", newName: "example.org/nginx" },
+      ],
+    },
+  ],
+  [
+    "an image that is no text",
+    { "a.yaml": { ...configMap("a"), containers: [{ image: 1 }] } },
+    { images: [{ name: "nginx", newTag: "2" }] },
+    "an image that is no text",
+  ],
+  [
+    "containers that are nothing",
+    { "a.yaml": { ...configMap("a"), spec: { containers: null } } },
+    { images: [{ name: "nginx", newTag: "2" }] },
+    "an image in an unusual place",
+  ],
+  [
+    "a template that is a text",
+    { "a.yaml": { ...configMap("a"), spec: { template: "x" } } },
+    { images: [{ name: "nginx", newTag: "2" }] },
+    "an image in an unusual place",
   ],
   ["files that hold nothing", { "a.yaml": "", "b.yaml": "# none\n", "c.yaml": configMap("c") }, {}],
   ["nothing but files that hold nothing", { "a.yaml": "", "b.yaml": "# none\n", "c.yaml": "---\n" }, {}],
@@ -109,7 +137,7 @@ const builds: [string, Record<string, string | object>, BuildSpec, string?][] = 
 ];
 
 describe("kustomizations without kustomize", () => {
-  it.each(builds)("KS-050, KS-055: %s", async (_, files, spec, doubt) => {
+  it.each(builds)("KS-050, KS-055, KS-057: %s", async (_, files, spec, doubt) => {
     const artifact = artifactOf(files);
     const ours = renderWithout(artifact, spec);
     if (doubt !== undefined) expect(ours).toEqual({ doubt });

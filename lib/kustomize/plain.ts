@@ -2,7 +2,8 @@ import { posix } from "node:path";
 import type { KubernetesObject } from "../api/object.ts";
 import { Doubtful, readCertainYaml } from "../text/certain-yaml.ts";
 import { formatGoYaml } from "../text/go-yaml.ts";
-import { kustomizationFileNames, readKustomization, textsOf } from "./kustomization-file.ts";
+import { kustomizationFileNames, readKustomization, structsOf, textsOf } from "./kustomization-file.ts";
+import { setImages } from "./plain-images.ts";
 import { followNames } from "./plain-references.ts";
 import { type Resource, refuseEqualIds, toResource } from "./plain-resource.ts";
 import { addToNames, setNamespace } from "./plain-transform.ts";
@@ -14,7 +15,7 @@ export type Rendered = { yaml: string; objects: KubernetesObject[] };
 
 /**
  * Renders a kustomization without kustomize where its result is certain: manifests in files and directories, with a namespace, a name
- * prefix and a name suffix at most. Kustomize renders everything else, errors above all: where anything is in doubt, the answer is
+ * prefix, a name suffix and images at most. Kustomize renders everything else, errors above all: where anything is in doubt, the answer is
  * why it is (Doubtful), and nothing has happened.
  */
 export function renderPlain(directory: string, kustomization: Struct, reach: Reach): Rendered | Doubtful {
@@ -52,10 +53,20 @@ function collect(reach: Reach, directory: string, kustomization: Struct, above: 
     throw new Doubtful("a name that is no text");
   if (namespace !== "") setNamespace(resources, namespace);
   if (namePrefix !== "" || nameSuffix !== "") addToNames(resources, namePrefix, nameSuffix);
+  setImages(resources, structsOf(kustomization, "images"));
   return resources;
 }
 
-const understood = new Set(["apiVersion", "kind", "metadata", "resources", "namespace", "namePrefix", "nameSuffix"]);
+const understood = new Set([
+  "apiVersion",
+  "kind",
+  "metadata",
+  "resources",
+  "namespace",
+  "namePrefix",
+  "nameSuffix",
+  "images",
+]);
 
 function refuseOthers(kustomization: Struct): void {
   const { apiVersion = "kustomize.config.k8s.io/v1beta1", kind = "Kustomization" } = kustomization;

@@ -13,6 +13,10 @@ const source = fc.oneof(
   name.map((to) => ({ name: "E", valueFrom: { secretKeyRef: { name: to, key: "k" } } })),
   fc.constant({ name: "E", value: "v" }),
 );
+const image = fc.constantFrom(
+  ...["example.com/main:1", "exampleXcom/main", "main", "main:1", "main:1@sha256:abc", "main@sha256:abc", "main:{x}"],
+  ...["localhost:5000/main", "localhost:5000/main:2", "localhost:5000/main@sha256:abc", "a/b/main:3", "domain"],
+);
 const container = fc
   .tuple(
     fc.array(source, { maxLength: 2 }),
@@ -23,8 +27,9 @@ const container = fc
       ),
       { maxLength: 2 },
     ),
+    image,
   )
-  .map(([env, envFrom]) => ({ name: "main", image: "example.com/main:1", env, envFrom }));
+  .map(([env, envFrom, from]) => ({ name: "main", image: from, env, envFrom }));
 const volume = name.chain((to) =>
   fc.constantFrom<Part>(
     { name: "v", configMap: { name: to } },
@@ -37,6 +42,7 @@ const volume = name.chain((to) =>
       },
     },
     { name: "v", emptyDir: {} },
+    { name: "v", image: { reference: "main:1" } },
   ),
 );
 const pod = fc
@@ -180,11 +186,20 @@ export const object: fc.Arbitrary<Part> = fc
       .map(([own, where, parts]) => ({ apiVersion, kind, metadata: { name: own, ...where }, ...parts })),
   );
 
+const replacement = fc
+  .tuple(
+    fc.constantFrom("main", "example.com/main", "localhost:5000/main", "a/b/main").map((from) => ({ name: from })),
+    optional("newName", fc.constantFrom("other", "example.org:80/other")),
+    optional("newTag", fc.constantFrom("v2", "1.25", "x-7")),
+    optional("digest", fc.constant("sha256:def")),
+  )
+  .map((parts) => Object.assign({}, ...parts));
 const layer = fc
   .tuple(
     optional("namespace", namespace),
     optional("namePrefix", fc.constantFrom("p-", "q-")),
     optional("nameSuffix", fc.constantFrom("-s", "-t")),
+    optional("images", fc.array(replacement, { maxLength: 2 })),
   )
   .map((parts) => Object.assign({}, ...parts));
 
