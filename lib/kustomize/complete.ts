@@ -1,8 +1,8 @@
 import { posix } from "node:path";
 import type { OpenArtifact } from "./artifact.ts";
+import { isInside } from "./artifact-path.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { kustomizationFileNames, readKustomization, structsOf, textOf, textsOf } from "./kustomization-file.ts";
-import { isInside } from "./reference.ts";
 import { DoesNotFit, type Struct } from "./shape.ts";
 import type { BuildSpec } from "./spec.ts";
 

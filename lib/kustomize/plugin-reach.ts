@@ -1,9 +1,9 @@
 import { posix } from "node:path";
+import { resolvePath } from "./artifact-path.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { readArguments, readOptional, readPatchOrData, readSources, refuseCopies, rewriteTexts } from "./data-reach.ts";
 import { decodeText, textOf } from "./kustomization-file.ts";
 import { readPlugins, writePlugins } from "./plugin-file.ts";
-import { resolvePath } from "./reference.ts";
 import { isRemoteFile, parseRepository } from "./remote-address.ts";
 import { findBase, findRepository } from "./remote-reach.ts";
 import { type Struct, writeStruct } from "./shape.ts";

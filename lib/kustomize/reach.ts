@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import type { OpenArtifact } from "./artifact.ts";
+import { resolvePath } from "./artifact-path.ts";
 import { BuildFailed } from "./build-failed.ts";
 import {
   addData,
@@ -12,7 +13,6 @@ import {
 } from "./data-reach.ts";
 import { structsOf } from "./kustomization-file.ts";
 import { readPlugin } from "./plugin-reach.ts";
-import { resolvePath } from "./reference.ts";
 import { isRemoteFile, parseRepository } from "./remote-address.ts";
 import { findBase, findRepository, refuseUnresolved } from "./remote-reach.ts";
 import { isMapping, type Struct, writeStruct } from "./shape.ts";

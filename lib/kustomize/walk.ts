@@ -1,8 +1,8 @@
 import { posix } from "node:path";
 import type { OpenArtifact } from "./artifact.ts";
+import { isBelow, outside, resolvePath } from "./artifact-path.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { kustomizationFileNames, readKustomization } from "./kustomization-file.ts";
-import { isBelow, outside, resolvePath } from "./reference.ts";
 import type { RepositoryAddress } from "./remote-address.ts";
 import type { RemoteReference } from "./remote-content.ts";
 import type { Struct } from "./shape.ts";
