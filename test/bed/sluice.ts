@@ -25,10 +25,14 @@ export type SluiceFiles = {
   logFile: string;
 };
 
-/** `directory` gets data and logs of both; `log` hears of what is worth a warning. `wrap` sees the platform before anything uses it. */
+/**
+ * `directory` gets data and logs of both; `log` hears of what is worth a warning. `wrap` sees the platform before anything uses it.
+ * `between` leads Sluice to the control plane by a kubeconfig of its own.
+ */
 export async function startSluice(options: {
   directory: string;
   log?: (line: string) => void;
+  between?: (cluster: BedCluster) => Promise<{ kubeconfig: string }>;
   wrap?: HostOptions["wrap"];
 }): Promise<RunningSluice & SluiceFiles & { platform: LocalPlatform; stop(): Promise<void> }> {
   const { directory, log } = options;
@@ -42,10 +46,11 @@ export async function startSluice(options: {
   try {
     const client = connectTo(controlPlane);
     const id = "bed";
+    const { kubeconfig } = (await options.between?.(controlPlane)) ?? controlPlane;
     const host = await startHost({
       directory: join(directory, "data"),
       listen: { address: "127.0.0.1", port: 0 },
-      cluster: { id, kubeconfig: controlPlane.kubeconfig },
+      cluster: { id, kubeconfig },
       concurrency: 10,
       log: createLocalLogger({
         format: "json",

@@ -20,7 +20,7 @@ export type CrashPoints = {
 
 /** Calls that change something: dying after one of them is another thing than dying before the next. */
 export function changes(call: string): boolean {
-  return !/^(GET|LIST) |\.(get|head|list|read|link)$/.test(call);
+  return !/^(GET|LIST) |\.(get|head|list|read|link)$| \(dry run\)$/.test(call);
 }
 
 /**
@@ -48,7 +48,8 @@ export function crashPoints(isApiServer: (url: URL) => boolean): CrashPoints {
     const method = typeof options === "object" && "method" in options ? options.method : "GET";
     if (!(url instanceof URL) || !isApiServer(url)) return request(...args);
     // Objects that come and go are told apart by a number: to the one that counts they are the same.
-    const call = `${method} ${url.pathname.replaceAll(/\/namespaces\/[^/]+|-\d+$/g, "")}`;
+    const trial = url.searchParams.get("dryRun") === "All" ? " (dry run)" : "";
+    const call = `${method} ${url.pathname.replaceAll(/\/namespaces\/[^/]+|-\d+\b/g, "")}${trial}`;
     const count = began(call);
     const sent = request(...args);
     sent.once("response", () => reached(call, count, "after"));

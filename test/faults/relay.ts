@@ -14,8 +14,14 @@ import type { CrashPoint } from "./crash-point.ts";
 /** A request on its way through a relay: what is asked, and the port that the one who asks has the connection from. */
 export type Passing = { method: string; url: URL; headers: IncomingHttpHeaders; body: Buffer; clientPort: number };
 
-/** Asked before a request is passed on, and again when it was answered; with false it ends there, unanswered. */
-export type Gate = (passing: Passing, when: CrashPoint["when"], relayPort: number) => boolean;
+/** What may befall a request: an answer in the server's place, none at all on a connection that stays, or half of the server's. */
+export type Trouble = { status: number; headers?: Record<string, string>; body?: string } | "silence" | "half";
+
+/**
+ * Asked before a request is passed on, and again when it was answered; with false it ends there, unanswered. Half an answer there is
+ * only when it was answered.
+ */
+export type Gate = (passing: Passing, when: CrashPoint["when"], relayPort: number) => boolean | Trouble;
 
 /** The stand-in of a server, on the loopback interface. */
 export type Relay = { url: string; stop(): Promise<void> };
@@ -54,10 +60,14 @@ export async function startRelay(options: {
     try {
       const url = new URL(incoming.url ?? "/", target);
       const passing: Passing = { method, url, headers, body: await contentOf(incoming), clientPort };
-      if (!gate(passing, "before", localPort)) return void socket.destroy();
+      if (befalls(gate(passing, "before", localPort), outgoing)) return;
       const { answer, content } = await ask(passing);
-      if (!gate(passing, "after", localPort)) return void socket.destroy();
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers).end(content);
+      const verdict = gate(passing, "after", localPort);
+      if (verdict !== "half" && befalls(verdict, outgoing)) return;
+      const { "transfer-encoding": _chunked, ...rest } = answer.headers;
+      outgoing.writeHead(answer.statusCode ?? 502, { ...rest, "content-length": content.length });
+      if (verdict !== "half") return void outgoing.end(content);
+      outgoing.write(content.subarray(0, content.length / 2), () => socket.destroy());
     } catch {
       // A connection that broke on one side breaks on the other.
       socket.destroy();
@@ -80,6 +90,14 @@ export async function startRelay(options: {
       agent.destroy();
     },
   };
+}
+
+/** Whether a request ends here, which is seen to. */
+function befalls(verdict: boolean | Trouble, outgoing: ServerResponse): boolean {
+  if (verdict === false) outgoing.socket?.destroy();
+  else if (typeof verdict === "object")
+    outgoing.writeHead(verdict.status, verdict.headers ?? {}).end(verdict.body ?? "");
+  return verdict !== true;
 }
 
 async function contentOf(message: IncomingMessage): Promise<Buffer> {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
+import type { KustomizationSpec } from "../../lib/api/kustomization.ts";
 import type { GitRepository } from "../../lib/host/git/repository.ts";
 import type { RunningSluice } from "../bed/sluice.ts";
 import { type Watch, watch } from "../bed/watch.ts";
@@ -21,13 +22,17 @@ export type Scene = {
 };
 
 /** Sets the scene in a running Sluice: a repository, a Kustomization that waits for health, a Receiver, an Alert. */
-export async function openScene(name: string, sluice: RunningSluice): Promise<Scene> {
+export async function openScene(
+  name: string,
+  sluice: RunningSluice,
+  spec: Partial<KustomizationSpec> = {},
+): Promise<Scene> {
   const workspace = await openWorkspace(name, { sluice });
   const sink = await startSink();
   await announceTo(workspace, sink);
   const repository = await workspace.repository(files(0));
   await workspace.gitRepository("source", repository.url);
-  await workspace.kustomization("app", { path: "./app", wait: true });
+  await workspace.kustomization("app", { path: "./app", wait: true, ...spec });
   await workspace.untilReady("Kustomization", "app");
   const call = await workspace.receiver("push", "github", [{ kind: "GitRepository", name: "source" }]);
   await workspace.untilReady("Receiver", "push");
@@ -56,7 +61,8 @@ function files(version: number): Record<string, string | null> {
   return version === 0 ? kept : { ...kept, [`app/only-${version - 1}.yaml`]: null };
 }
 
-async function announceTo(workspace: Workspace, sink: Sink): Promise<void> {
+/** Tells the sink of every Kustomization of the workspace. */
+export async function announceTo(workspace: Workspace, sink: Sink): Promise<void> {
   const { Provider: providerVersion, Alert: alertVersion } = apiVersions;
   const metadata = { name: "sink" };
   const address = sink.url;
@@ -72,10 +78,16 @@ async function announceTo(workspace: Workspace, sink: Sink): Promise<void> {
 
 async function push(repository: GitRepository, version: number, call: () => Promise<number>): Promise<string> {
   const commit = await repository.commit(files(version));
+  await tell(call);
+  return `main@sha1:${commit}`;
+}
+
+/** Calls a webhook until it is accepted. */
+export async function tell(call: () => Promise<number>): Promise<void> {
   // A sender whose connection breaks sends again; one that was answered does not.
   for (let attempt = 1; ; attempt++) {
     const answer = await call().catch(() => undefined);
-    if (answer === 200) return `main@sha1:${commit}`;
+    if (answer === 200) return;
     if (attempt === 100) throw new Error(`the webhook was never accepted: ${answer}`);
     await sleep(100);
   }

@@ -39,20 +39,30 @@ export async function applyRevision(pass: Pass, source: Source): Promise<Applied
     opened ??= open(pass, source);
     return opened;
   };
-  if (record !== undefined) tellWhatWasNotTold(pass, record);
+  const changed = record !== undefined && tellWhatWasNotTold(pass, record);
   const references = await readReferences(pass);
   if (record !== undefined && (await nothingToDo(pass, source, record, references, artifact)))
-    return { changed: false };
+    return isInHistory(pass, record.rendered) ? { changed } : { changed, digest: record.rendered };
   return applyBuild(pass, source, record, references, await artifact());
 }
 
-/** The events of a pass that died after its work: its status, which is written after them, would be in the history (KS-226). */
-function tellWhatWasNotTold(pass: Pass, { tellable, rendered: digest }: KustomizationRecord): void {
-  if (tellable === undefined) return;
+/**
+ * The events of a pass that died after its work: its status, which is written after them, would be in the history (KS-226). Whether
+ * there were any.
+ */
+function tellWhatWasNotTold(pass: Pass, { tellable, rendered: digest }: KustomizationRecord): boolean {
+  if (tellable === undefined) return false;
   const since = Math.floor(tellable.since / 1000) * 1000;
   const history = pass.status.history ?? [];
-  if (history.some((entry) => entry.digest === digest && Date.parse(entry.lastReconciled) >= since)) return;
+  if (history.some((entry) => entry.digest === digest && Date.parse(entry.lastReconciled) >= since)) return false;
   for (const message of tellable.messages) publish(pass, { type: "Normal", reason: "Progressing", message });
+  return true;
+}
+
+/** Whether the history ends with this and all was well: a pass that dies after its work has not said so (KS-226). */
+function isInHistory({ status }: Pass, digest: string): boolean {
+  const [latest] = status.history ?? [];
+  return latest?.digest === digest && latest.lastReconciledStatus === "ReconciliationSucceeded";
 }
 
 /**

@@ -1,0 +1,138 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startSluice } from "../bed/sluice.ts";
+import { conditionOf } from "../bed/workspace.ts";
+import { type Gate, type Passing, type Relay, startRelay, type Trouble } from "./relay.ts";
+import { openScene, type Scene } from "./scene.ts";
+
+let directory: string;
+let relay: Relay;
+let sluice: Awaited<ReturnType<typeof startSluice>>;
+let scene: Scene;
+let gate: Gate = () => true;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sluice-troubled-"));
+  sluice = await startSluice({
+    directory,
+    log: (line) => console.log(line.slice(0, 300)),
+    between: async ({ url, certificateAuthority: ca, kubeconfig }) => {
+      relay = await startRelay({ target: url, ca, gate: (...passing) => gate(...passing) });
+      return { kubeconfig: kubeconfig.replace(url, relay.url) };
+    },
+  });
+  scene = await openScene("troubled", sluice, { retryInterval: "1s" });
+}, 900_000);
+
+afterAll(async () => {
+  await scene?.close();
+  await sluice?.stop();
+  await relay?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Numbers from 0 to 1 that only look random (mulberry32), so that a failure can be had again. */
+function numbersFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const troubles: [name: string, when: "before" | "after", trouble: Trouble | false][] = [
+  ["too many requests", "before", { status: 429, headers: { "retry-after": "1" } }],
+  ["an error", "before", { status: 500, body: "etcdserver: leader changed" }],
+  ["an error after it was done", "after", { status: 500, body: "etcdserver: request timed out" }],
+  ["a lost request", "before", false],
+  ["a lost answer", "after", false],
+  ["half an answer", "after", "half"],
+];
+
+/** Every so often a request meets one of the troubles; `met` counts which. */
+function atRandom(random: () => number, share: number, met: Map<string, number>): Gate {
+  const waiting = new Map<Passing, (typeof troubles)[number]>();
+  return (passing, when) => {
+    if (when === "before" && random() < share) {
+      const trouble = troubles[Math.floor(random() * troubles.length)];
+      if (trouble !== undefined) waiting.set(passing, trouble);
+    }
+    const [name, at, trouble] = waiting.get(passing) ?? [];
+    if (name === undefined || trouble === undefined || at !== when) return true;
+    waiting.delete(passing);
+    met.set(name, (met.get(name) ?? 0) + 1);
+    return trouble;
+  };
+}
+
+/** Until Ready is False, with the text without what follows its first line. */
+async function failureOf(): Promise<string> {
+  const isFailed = (app: Parameters<typeof conditionOf>[0]) => conditionOf(app, "Ready")?.status === "False";
+  const { status } = await scene.workspace.until("Kustomization", "app", (app) => isFailed(app.status), 50);
+  return conditionOf(status, "Ready")?.message.split("\n", 1)[0] ?? "";
+}
+
+/** Holds back what matches, until the end of an action. */
+async function under(pattern: RegExp, trouble: Trouble, action: () => Promise<void>): Promise<void> {
+  gate = ({ method, url }, when) =>
+    when === "before" && pattern.test(`${method} ${url.pathname}${url.search}`) ? trouble : true;
+  try {
+    await action();
+  } finally {
+    gate = () => true;
+  }
+}
+
+describe("an API server in trouble", () => {
+  it("SN-13, KS-149: whatever befalls single requests, each push ends applied exactly, and is told", async () => {
+    const met = new Map<string, number>();
+    const random = numbersFrom(4);
+    for (let push = 1; push <= 20; push++) {
+      gate = atRandom(random, 0.12, met);
+      const revision = await scene.push();
+      await scene.untilApplied(revision);
+    }
+    gate = () => true;
+    if (process.env.SHOW) console.log(met);
+    for (const [name] of troubles) expect(met.get(name) ?? 0, name).toBeGreaterThan(2);
+    expect(await scene.untold()).toEqual([]);
+  }, 300_000);
+
+  it("KS-149, KS-222: an error that lasts is told with the object and the server's words, and passes with it", async () => {
+    let revision = "";
+    await under(/^PATCH .*\/configmaps\/.*dryRun/, { status: 500, body: "etcdserver: no leader" }, async () => {
+      revision = await scene.push();
+      expect(await failureOf()).toMatch(
+        /^ConfigMap\/troubled-\w+\/(changing|only-\d+) dry-run failed \(InternalError\): an error on the server \("etcdserver: no leader"\) has prevented the request from succeeding \(patch configmaps (changing|only-\d+)\)$/,
+      );
+    });
+    await scene.untilApplied(revision);
+  }, 120_000);
+
+  it("KS-149, KS-222: a server that does not answer holds a look no longer than its time-out, and is told", async () => {
+    let revision = "";
+    await under(/^PATCH .*\/configmaps\/only-\d+\?(?!.*dryRun)/, "silence", async () => {
+      revision = await scene.push();
+      expect(await failureOf()).toMatch(
+        /^ConfigMap\/troubled-\w+\/only-\d+ apply failed: the API server did not answer PATCH \/api\/v1\/namespaces\/troubled-\w+\/configmaps\/only-\d+ within 30 s$/,
+      );
+    });
+    await scene.untilApplied(revision);
+    expect(await scene.untold()).toEqual([]);
+  }, 180_000);
+
+  it("KS-176: a server that will not delete is told, and nothing that was to go is forgotten", async () => {
+    let revision = "";
+    await under(/^DELETE /, { status: 429 }, async () => {
+      revision = await scene.push();
+      expect(await failureOf()).toMatch(
+        /^delete failed, errors: ConfigMap\/troubled-\w+\/only-\d+ delete failed: the server has received too many requests/,
+      );
+    });
+    await scene.untilApplied(revision);
+  }, 120_000);
+});
