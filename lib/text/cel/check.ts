@@ -1,6 +1,5 @@
 import { overloadsOf } from "./overloads.ts";
-import { qualifiedName } from "./parse.ts";
-import { CelError, type Expr, type Fold, formatIssues, type Issue } from "./syntax.ts";
+import { CelError, type Expr, type Fold, formatIssues, type Issue, qualifiedName } from "./syntax.ts";
 import {
   assignable,
   bool,

@@ -1,19 +1,8 @@
+import { asMap, asOptional, describe, fieldOf, indexed, optionallyIndexed } from "./access.ts";
 import { typeNames } from "./check.ts";
 import { callFunction, isFunction } from "./functions.ts";
-import { qualifiedName } from "./parse.ts";
-import type { Expr, Fold } from "./syntax.ts";
-import {
-  type CelMap,
-  CostExceeded,
-  EvaluationError,
-  keyOf,
-  kindOf,
-  mapOf,
-  none,
-  numberOf,
-  type Optional,
-  type Value,
-} from "./value.ts";
+import { type Expr, type Fold, qualifiedName } from "./syntax.ts";
+import { CostExceeded, EvaluationError, keyOf, kindOf, mapOf, none, type Value } from "./value.ts";
 
 /** What one evaluation may cost: about one for a step, and for ten characters or one element that is gone through. */
 const budget = 1_000_000;
@@ -117,12 +106,6 @@ function stepOf(node: Expr): { operand: Expr; field: string | undefined } | unde
   return { operand, field: typeof key.value === "string" ? key.value : undefined };
 }
 
-function fieldOf(value: Value, field: string): Value | undefined {
-  const kind = kindOf(value);
-  if (kind === "list") throw new EvaluationError("unsupported index type 'string' in list");
-  return asMap(value)?.entries.get(`s${field}`)?.[1];
-}
-
 function runCall(node: Extract<Expr, { op: "call" }>, scope: Scope): Value {
   const { name, target, args } = node;
   const [first, second, third] = args;
@@ -157,40 +140,6 @@ function runCall(node: Extract<Expr, { op: "call" }>, scope: Scope): Value {
 
 function runAll(nodes: readonly Expr[], scope: Scope): Value[] {
   return nodes.map((node) => run(node, scope));
-}
-
-function indexed(operand: Value, key: Value): Value {
-  const optional = asOptional(operand);
-  if (optional !== undefined) return optionallyIndexed(optional, key);
-  const found = elementOf(operand, key);
-  if (typeof found === "string") throw new EvaluationError(found);
-  return found.value;
-}
-
-function optionallyIndexed(operand: Value, key: Value): Optional {
-  const optional = asOptional(operand);
-  const container = optional === undefined ? operand : optional.value;
-  if (container === undefined) return none;
-  const found = elementOf(container, key);
-  if (typeof found !== "string") return { tag: "optional", value: found.value };
-  if (found.startsWith("unsupported")) throw new EvaluationError(found);
-  return none;
-}
-
-/** An element of a list or a map, or why there is none. */
-function elementOf(container: Value, key: Value): { value: Value } | string {
-  if (Array.isArray(container)) {
-    const index = numberOf(key);
-    if (index === undefined || (typeof index === "number" && !Number.isInteger(index))) {
-      return `unsupported index type '${kindOf(key)}' in list`;
-    }
-    const value = container[Number(index)];
-    return value === undefined ? `index out of bounds: ${index}` : { value };
-  }
-  const text = keyOf(key);
-  const entry = text === undefined ? undefined : asMap(container)?.entries.get(text);
-  if (entry !== undefined) return { value: entry[1] };
-  return text === undefined ? "no such overload" : `no such key: ${typeof key === "string" ? key : text.slice(1)}`;
 }
 
 /** An operand that has no result does not matter where another one decides. */
@@ -246,12 +195,6 @@ function runMap({ entries }: Extract<Expr, { op: "map" }>, scope: Scope): Value 
   return mapOf(pairs);
 }
 
-function describe(value: Value): string {
-  return typeof value === "string" || typeof value === "boolean"
-    ? String(value)
-    : String(numberOf(value) ?? kindOf(value));
-}
-
 function runFold(node: Fold, scope: Scope): Value {
   const range = run(node.range, scope);
   const map = asMap(range);
@@ -294,16 +237,4 @@ function runQuantifier(node: Fold, items: readonly Value[], scope: Scope): Value
   }
   if (failure !== undefined) throw failure;
   return !decisive;
-}
-
-function asOptional(value: Value): Optional | undefined {
-  return isTagged(value) && value.tag === "optional" ? value : undefined;
-}
-
-function asMap(value: Value): CelMap | undefined {
-  return isTagged(value) && value.tag === "map" ? value : undefined;
-}
-
-function isTagged(value: Value): value is Exclude<Extract<Value, object>, Value[] | Uint8Array> {
-  return value !== null && typeof value === "object" && !Array.isArray(value) && !(value instanceof Uint8Array);
 }

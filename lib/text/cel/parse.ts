@@ -1,6 +1,6 @@
 import { type Token, tokenise } from "./lexer.ts";
 import { expandMacro } from "./macros.ts";
-import { CelError, childrenOf, type Expr, formatIssues, type Issue } from "./syntax.ts";
+import { CelError, type Expr, formatIssues, type Issue, isDeeperThan, qualifiedName } from "./syntax.ts";
 
 /** Longest expression that is read, in characters. */
 const longest = 8 * 1024;
@@ -42,24 +42,16 @@ export function parseExpression(text: string): Expr {
   const { tokens, issues } = tokenise(text);
   try {
     const expression = readExpression(tokens, issues);
-    refuseDeepTree(expression);
+    // Whoever walks the tree may go into each node from the one above it.
+    if (isDeeperThan(expression, 2 * deepest)) {
+      throw new SyntaxIssue(expression.at, `expression recursion limit exceeded: ${2 * deepest}`);
+    }
     if (issues.length === 0) return expression;
   } catch (error) {
     if (!(error instanceof SyntaxIssue)) throw error;
     issues.push(error.issue);
   }
   throw new CelError(formatIssues(text, issues));
-}
-
-/** Whoever walks the tree may go into each node from the one above it. */
-function refuseDeepTree(root: Expr): void {
-  let level = [root];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > 2 * deepest) {
-      throw new SyntaxIssue(root.at, `expression recursion limit exceeded: ${2 * deepest}`);
-    }
-    level = level.flatMap(childrenOf);
-  }
 }
 
 function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
@@ -304,12 +296,4 @@ function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
   if (rest.type === "end") return result;
   const what = peek(1).type === "end" ? "extraneous" : "mismatched";
   throw new SyntaxIssue(rest.at, `Syntax error: ${what} input '${rest.text}' expecting <EOF>`);
-}
-
-/** `a.b.c` where an expression is that and no more. */
-export function qualifiedName(expression: Expr): string | undefined {
-  if (expression.op === "ident") return expression.name;
-  if (expression.op !== "select" || expression.test) return undefined;
-  const operand = qualifiedName(expression.operand);
-  return operand === undefined ? undefined : `${operand}.${expression.field}`;
 }

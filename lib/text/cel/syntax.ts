@@ -53,6 +53,24 @@ export function childrenOf(node: Expr): Expr[] {
   }
 }
 
+/** Whether a node is more than so many levels below the first. */
+export function isDeeperThan(root: Expr, levels: number): boolean {
+  let level = [root];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > levels) return true;
+    level = level.flatMap(childrenOf);
+  }
+  return false;
+}
+
+/** `a.b.c` where an expression is that and no more. */
+export function qualifiedName(expression: Expr): string | undefined {
+  if (expression.op === "ident") return expression.name;
+  if (expression.op !== "select" || expression.test) return undefined;
+  const operand = qualifiedName(expression.operand);
+  return operand === undefined ? undefined : `${operand}.${expression.field}`;
+}
+
 /** Something that is wrong with an expression. `at` is an offset into its text. */
 export type Issue = { at: number; message: string };
 
