@@ -54,7 +54,8 @@ describe("readyExpr", () => {
       `dependency '${workspace.namespace}/base' is not ready according to readyExpr eval`,
     );
     expect(conditionOf(waiting.status, "Stalled")).toBeUndefined();
-    const [event] = await workspace.events("Kustomization", "ahead");
+    const [event, ...more] = await workspace.events("Kustomization", "ahead");
+    expect(more).toEqual([]);
     expect(event).toMatchObject({
       type: "Normal",
       reason: "DependencyNotReady",

@@ -10,6 +10,7 @@ import {
 } from "../../test/cluster/applied-set.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import { observeHealth } from "./health.ts";
+import { compileHealthExpressions } from "./health-expressions.ts";
 import { createObject, getObject, patchObject } from "./objects.ts";
 
 function pod(namespace: string, name: string, labels: Record<string, string>): KubernetesObject {
@@ -91,6 +92,37 @@ describe("observeHealth", () => {
     const { result, sent } = await set.requestsOf(() => look(set, objects));
     expect(result).toHaveLength(20);
     expect(sent).toHaveLength(2);
+  });
+
+  it("KS-205: status is read object by object, or from one namespace where there are many, never from the whole cluster", async () => {
+    const set = await beginSet();
+    const objects = Array.from({ length: 5 }, (_, index) => service(set.namespace, `a${index}`));
+    await set.apply(objects);
+    const requestsOf = async (count: number) => {
+      const { sent } = await set.requestsOf(() => look(set, objects.slice(0, count)));
+      return sent;
+    };
+    const collection = `GET /api/v1/namespaces/${set.namespace}/services`;
+    expect((await requestsOf(3)).sort()).toEqual([0, 1, 2].map((index) => `${collection}/a${index}`));
+    expect(await requestsOf(5)).toEqual([collection]);
+  });
+
+  it("KS-201, KS-203: rules of its own are asked of a whole object, even of a kind whose metadata is else enough", async () => {
+    const set = await beginSet();
+    const objects = [configMap(set.namespace, "a"), service(set.namespace, "a")];
+    await set.apply(objects);
+    const rules = await compileHealthExpressions(
+      [
+        { apiVersion: "v1", kind: "ConfigMap", current: "data.size() > 0" },
+        { apiVersion: "v1", kind: "Service", current: "spec.nothing == 1" },
+      ],
+      { coversJobs: false },
+    );
+    const observations = await observeHealth(set.client, objects.map(referenceOf), undefined, rules);
+    expect(observations.map(({ status, error }) => [status, error])).toEqual([
+      ["Current", undefined],
+      ["Unknown", "failed to evaluate the CEL expression 'spec.nothing == 1': no such key: nothing"],
+    ]);
   });
 
   it("KS-194: what may not be read is unknown, with the API server's words, and hides nothing else", async () => {

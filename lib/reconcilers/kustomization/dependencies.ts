@@ -20,13 +20,12 @@ export async function checkDependencies(object: Kustomization, source: Source, c
     const reference: ObjectReference = { apiVersion, kind: "Kustomization", namespace, name: dependency.name };
     const problem = await problemOf(object, { ...dependency, reference }, source, context);
     if (problem === undefined) continue;
+    const retry = `retrying in ${context.settings.requeueDependencySeconds}s`;
+    const event = { type: "Normal" as const, message: `Dependencies do not meet ready condition, ${retry}` };
     throw new Halt({
       reason: "DependencyNotReady",
       message: problem,
-      event: {
-        type: "Normal",
-        message: `Dependencies do not meet ready condition, retrying in ${context.settings.requeueDependencySeconds}s`,
-      },
+      ...(isTold(object, problem, context) ? {} : { event }),
       retry: "dependency",
       waitsFor: mayExist(reference) ? [reference] : [],
       started: false,
@@ -37,6 +36,12 @@ export async function checkDependencies(object: Kustomization, source: Source, c
 /** What no object can be called never becomes ready, and is no key to note anybody under. */
 function mayExist({ namespace = "", name }: ObjectReference): boolean {
   return [namespace, name].every((text) => /^[a-z0-9][a-z0-9.-]{0,252}$/.test(text));
+}
+
+/** A dependency that is ready wakes who waits for it, though by an expression it may keep it waiting: that is no news. */
+function isTold({ status }: Kustomization, problem: string, { cause }: Context): boolean {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  return cause.type === "dependency" && ready?.reason === "DependencyNotReady" && ready.message === problem;
 }
 
 type Dependency = { reference: ObjectReference; readyExpr?: string };
