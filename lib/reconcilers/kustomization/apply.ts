@@ -100,8 +100,10 @@ async function nothingToDo(
   if (record.begun !== undefined || record.generation !== object.metadata.generation) return false;
   if ((record.references ?? "") !== references.versions) return false;
   const isNewArtifact = record.artifact !== source.artifact.digest;
-  if (isNewArtifact && inputDigest((await resolved()).artifact, object.spec) !== record.input) return false;
-  if (!(await remotesAreCurrent(record.remotes ?? [], context.signal))) return false;
+  // What a new artifact is built with is asked for anyway.
+  const haveMoved = !isNewArtifact && !(await remotesAreCurrent(record.remotes ?? [], context.signal));
+  const isNew = isNewArtifact || haveMoved;
+  if (isNew && inputDigest((await resolved()).artifact, object.spec) !== record.input) return false;
   const options = {
     fieldManager,
     ownerLabels: ownerLabels(object),
@@ -116,7 +118,11 @@ async function nothingToDo(
   if (!unchanged) return false;
   status.lastAttemptedRevision = source.artifact.revision;
   status.inventory = { entries: record.inventory };
-  if (isNewArtifact) await writeRecord(context, object, { ...record, artifact: source.artifact.digest });
+  if (!isNew) return true;
+  const { remotes: _earlier, ...kept } = record;
+  const { remotes } = await resolved();
+  const known = { ...kept, artifact: source.artifact.digest, ...(remotes.length === 0 ? {} : { remotes }) };
+  await writeRecord(context, object, known);
   return true;
 }
 
