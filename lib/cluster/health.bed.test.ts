@@ -104,7 +104,7 @@ describe("observeHealth", () => {
     };
     const collection = `GET /api/v1/namespaces/${set.namespace}/services`;
     expect((await requestsOf(3)).sort()).toEqual([0, 1, 2].map((index) => `${collection}/a${index}`));
-    expect(await requestsOf(5)).toEqual([collection]);
+    expect(await requestsOf(5)).toEqual([`${collection}?limit=500`]);
   });
 
   it("KS-201, KS-203: rules of its own are asked of a whole object, even of a kind whose metadata is else enough", async () => {

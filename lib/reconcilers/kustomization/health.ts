@@ -23,7 +23,7 @@ export type HealthCheck = {
   digest?: string;
   startedAt: number;
   checkStartedAt: number;
-  /** The transition time of Healthy, which tells this check from another one of the same revision. */
+  /** The transition time of Healthy, once it says that this check is under way: another one of the same revision has another. */
   since: string;
   deadline: number;
   /** Whether passing is worth an event (KS-193). */
@@ -47,18 +47,15 @@ export function startHealthCheck(pass: Pass, applied: Applied): HealthCheck | un
   }
   const now = context.clock.now().getTime();
   const isNewRevision = object.status?.lastAppliedRevision !== pass.revision;
-  const tell = conditions.get("Healthy")?.status !== "True" || (isNewRevision && applied.changed);
-  conditions.remove("Healthy");
-  conditions.set("Healthy", "Unknown", "Progressing", progressMessage(pass, "Running health checks"));
   return {
     revision: pass.revision ?? "",
     ...(pass.originRevision === undefined ? {} : { originRevision: pass.originRevision }),
     ...(applied.digest === undefined ? {} : { digest: applied.digest }),
     startedAt: pass.startedAt,
     checkStartedAt: now,
-    since: conditions.get("Healthy")?.lastTransitionTime ?? "",
+    since: "",
     deadline: now + pass.timeoutMilliseconds,
-    tell,
+    tell: conditions.get("Healthy")?.status !== "True" || (isNewRevision && applied.changed),
     looks: 0,
   };
 }
@@ -142,7 +139,9 @@ export async function checkHealth(pass: Pass, check: HealthCheck): Promise<Outco
   const message = progressMessage(pass, "Running health checks");
   conditions.set("Reconciling", "True", "Progressing", message);
   conditions.set("Ready", "Unknown", "Progressing", "Reconciliation in progress");
+  if (check.looks === 0) conditions.remove("Healthy");
   conditions.set("Healthy", "Unknown", "Progressing", message);
+  const since = conditions.get("Healthy")?.lastTransitionTime ?? "";
   const looks = check.looks + 1;
   return {
     status: { ...status, conditions: conditions.list() },
@@ -151,7 +150,7 @@ export async function checkHealth(pass: Pass, check: HealthCheck): Promise<Outco
     unfinished: true,
     again: {
       afterSeconds: Math.min(looks, 5),
-      continuation: { revision: check.revision, attempt: looks, state: formatHealthCheck({ ...check, looks }) },
+      continuation: { revision: check.revision, attempt: looks, state: formatHealthCheck({ ...check, since, looks }) },
     },
   };
 }

@@ -2,7 +2,7 @@ import { asMap, asOptional, describe, fieldOf, indexed, optionallyIndexed } from
 import { typeNames } from "./check.ts";
 import { callFunction, isFunction } from "./functions.ts";
 import { type Expr, type Fold, qualifiedName } from "./syntax.ts";
-import { CostExceeded, EvaluationError, keyOf, kindOf, mapOf, none, type Value } from "./value.ts";
+import { CostExceeded, EvaluationError, keyOf, kindOf, mapOf, none, typeNameOf, type Value } from "./value.ts";
 
 /** What one evaluation may cost: about one for a step, and for ten characters or one element that is gone through. */
 const budget = 1_000_000;
@@ -44,8 +44,9 @@ function run(node: Expr, scope: Scope): Value {
     case "fold":
       return runFold(node, scope);
     case "optional": {
-      const target = asOptional(run(node.target, scope));
-      if (target === undefined) throw new EvaluationError("no such overload: hasValue");
+      const found = run(node.target, scope);
+      const target = asOptional(found);
+      if (target === undefined) throw new EvaluationError(`no such overload: hasValue(${typeNameOf(found)})`);
       if (target.value === undefined) return none;
       const value = run(node.body, withVariable(scope, node.variable, target.value));
       return node.flat ? value : { tag: "optional", value };
@@ -122,7 +123,8 @@ function runCall(node: Extract<Expr, { op: "call" }>, scope: Scope): Value {
     const receiver = run(target, scope);
     const optional = asOptional(receiver);
     // What an optional stands in for is only evaluated where it is needed.
-    if (optional !== undefined && first !== undefined && args.length === 1 && (name === "or" || name === "orValue")) {
+    if (first !== undefined && args.length === 1 && (name === "or" || name === "orValue")) {
+      if (optional === undefined) return receiver;
       if (optional.value === undefined) return run(first, scope);
       return name === "or" ? optional : optional.value;
     }
@@ -200,7 +202,9 @@ function runFold(node: Fold, scope: Scope): Value {
   const map = asMap(range);
   if (map === undefined && !Array.isArray(range)) {
     const kind = kindOf(range);
-    throw new EvaluationError(`got 'types.${kind.charAt(0).toUpperCase()}${kind.slice(1)}', expected iterable type`);
+    const pointer = kind === "optional" || kind === "type" ? "*" : "";
+    const name = `${pointer}types.${kind.charAt(0).toUpperCase()}${kind.slice(1)}`;
+    throw new EvaluationError(`got '${name}', expected iterable type`);
   }
   const items = Array.isArray(range) ? range : [...(map?.entries.values() ?? [])].map(([key]) => key);
   if (node.name === "all" || node.name === "exists") return runQuantifier(node, items, scope);

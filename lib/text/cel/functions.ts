@@ -1,8 +1,18 @@
 import { arithmetic } from "./arithmetic.ts";
 import { conversions } from "./conversions.ts";
-import { stringFunctions } from "./strings.ts";
+import { stringFunctions, stringTests } from "./strings.ts";
 import { timeFunctions } from "./time.ts";
-import { compare, EvaluationError, equal, keyOf, kindOf, none, typeNameOf, type Value } from "./value.ts";
+import {
+  compare,
+  EvaluationError,
+  equal,
+  keyOf,
+  kindOf,
+  none,
+  typeNameOf,
+  type Value,
+  type ValueKind,
+} from "./value.ts";
 
 /**
  * A function by the values that it is called with, or undefined where it has no form for them. `spend` counts what a call costs
@@ -24,7 +34,7 @@ const collections: Record<string, CelFunction> = {
     if (Array.isArray(container)) return container.some((item) => equal(value, item, spend));
     if (!isMap(container)) return undefined;
     const key = keyOf(value);
-    return key === undefined ? undefined : container.entries.has(key);
+    return key !== undefined && container.entries.has(key);
   },
   "_==_": ([a = null, b = null], spend) => equal(a, b, spend),
   "_!=_": ([a = null, b = null], spend) => !equal(a, b, spend),
@@ -64,8 +74,30 @@ const collections: Record<string, CelFunction> = {
 };
 
 const functions: ReadonlyMap<string, CelFunction> = new Map(
-  Object.entries({ ...collections, ...arithmetic, ...conversions, ...stringFunctions, ...timeFunctions }),
+  Object.entries({
+    ...collections,
+    ...arithmetic,
+    ...conversions,
+    ...stringTests,
+    ...stringFunctions,
+    ...timeFunctions,
+  }),
 );
+
+const comparable: readonly ValueKind[] = ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"];
+/** What the left operand may be at all: cel-go tells the operator where it is something else. */
+const operands: Record<string, readonly ValueKind[]> = {
+  "_+_": ["bytes", "double", "duration", "int", "list", "string", "timestamp", "uint"],
+  "_-_": ["double", "duration", "int", "timestamp", "uint"],
+  "_*_": ["double", "int", "uint"],
+  "_/_": ["double", "int", "uint"],
+  "_%_": ["int", "uint"],
+  "_<_": comparable,
+  "_<=_": comparable,
+  "_>_": comparable,
+  "_>=_": comparable,
+  "-_": ["bool", "double", "duration", "int"],
+};
 
 /** Functions that cel-go tells with the types that they were called with. */
 const namespaced = /^(?:sets|base64|optional)\.|^(?:hasValue|value)$/;
@@ -79,11 +111,16 @@ export function isFunction(name: string): boolean {
 export function callFunction(name: string, args: readonly Value[], spend: (cost: number) => void): Value {
   const value = functions.get(name)?.(args, spend);
   if (value !== undefined) return value;
-  if (name in conversions || namespaced.test(name)) {
+  const [first] = args;
+  const operand = operands[name];
+  if (operand !== undefined && first !== undefined && !operand.includes(kindOf(first))) {
+    throw new EvaluationError(`no such overload: ${name}`);
+  }
+  if (name in conversions || name in stringFunctions || namespaced.test(name)) {
     throw new EvaluationError(`no such overload: ${name}(${args.map(typeNameOf).join(", ")})`);
   }
   if (args.length === 0) throw new EvaluationError(`no such overload: ${name}()`);
-  if (args.length === 1 && name !== "!_") throw new EvaluationError(`no such overload: ${name}`);
+  if (args.length === 1 && name !== "!_" && name !== "-_") throw new EvaluationError(`no such overload: ${name}`);
   if (args.length <= 2) throw new EvaluationError("no such overload");
   throw new EvaluationError(`no such overload: ${name} ${args.length}`);
 }

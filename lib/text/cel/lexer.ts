@@ -11,6 +11,13 @@ export type Token = {
   wrong?: string;
 };
 
+/** Words that no variable can have as its name. */
+export const reserved: ReadonlySet<string> = new Set(
+  "as break const continue else false for function if import in let loop null package namespace return true var void while".split(
+    " ",
+  ),
+);
+
 const keywords = new Set(["true", "false", "null", "in"]);
 const symbols = /(?:==|!=|<=|>=|&&|\|\||[<>[\]{}().,\-!?:+*/%])/y;
 const spaces = /(?:[\t \r\n\f]+|\/\/[^\n]*)/y;

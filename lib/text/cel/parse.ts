@@ -1,4 +1,4 @@
-import { type Token, tokenise } from "./lexer.ts";
+import { reserved, type Token, tokenise } from "./lexer.ts";
 import { expandMacro } from "./macros.ts";
 import { CelError, type Expr, formatIssues, type Issue, isDeeperThan, qualifiedName } from "./syntax.ts";
 
@@ -6,13 +6,6 @@ import { CelError, type Expr, formatIssues, type Issue, isDeeperThan, qualifiedN
 const longest = 8 * 1024;
 /** How deep an expression may be nested, as in cel-go. */
 const deepest = 250;
-
-/** Words that no variable can have as its name. */
-const reserved = new Set(
-  "as break const continue else false for function if import in let loop null package namespace return true var void while".split(
-    " ",
-  ),
-);
 
 /** What an expression may begin with, as cel-go lists it; `)` and `?` only where they may come as well. */
 function startsOf(closing = "", optional = ""): string {
@@ -143,8 +136,11 @@ function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
       next();
       count++;
     }
-    if (peek().type === "symbol" && text === "-" && isSymbol("!")) {
+    if (text === "-" && isSymbol("!")) {
       throw new SyntaxIssue(peek().at, "Syntax error: no viable alternative at input '-!'");
+    }
+    if (text === "!" && isSymbol("-") && !/^(?:int|double)$/.test(peek(1).type)) {
+      throw new SyntaxIssue(peek(1).at, `Syntax error: no viable alternative at input '-${peek(1).text}'`);
     }
     const operand = member();
     // Two of them cancel each other before anything looks at types.
@@ -251,7 +247,7 @@ function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
     if (type === "symbol" && text === "[") return listLiteral(at);
     if (type === "symbol" && text === "{") return mapLiteral(at);
     const another = peek();
-    const goesOn = another.type !== "end" && (another.type !== "symbol" || "[{(.-!".includes(another.text));
+    const goesOn = another.type !== "end" && (another.type !== "symbol" || first.includes(`'${another.text}'`));
     if (type === "end" || !goesOn) throw mismatch(token, first);
     throw new SyntaxIssue(at, `Syntax error: extraneous input '${text}' expecting ${first}`);
   };
@@ -283,7 +279,10 @@ function readExpression(tokens: readonly Token[], issues: Issue[]): Expr {
       const optional = take("?");
       const key = expression();
       const colon = peek();
-      if (!take(":")) throw mismatch(colon, "':'");
+      if (!take(":")) {
+        if (colon.type === "end" || colon.type === "symbol") throw mismatch(colon, "':'");
+        throw new SyntaxIssue(colon.at, `Syntax error: missing ':' at '${colon.text}'`);
+      }
       entries.push({ at: colon.at, key, value: expression(), optional });
       if (!take(",")) break;
     }

@@ -3,8 +3,8 @@ import type { CelFunction } from "./functions.ts";
 import { matches } from "./pattern.ts";
 import { EvaluationError, type Value } from "./value.ts";
 
-/** What strings are asked for, by CEL itself and by its extensions for strings and encodings. Places count characters, not code units. */
-export const stringFunctions: Record<string, CelFunction> = {
+/** What CEL itself asks of strings. */
+export const stringTests: Record<string, CelFunction> = {
   contains: test((text, part) => text.includes(part)),
   startsWith: test((text, part) => text.startsWith(part)),
   endsWith: test((text, part) => text.endsWith(part)),
@@ -12,6 +12,10 @@ export const stringFunctions: Record<string, CelFunction> = {
     if (typeof text !== "string" || typeof pattern !== "string") return undefined;
     return matches(pattern, text, spend);
   },
+};
+
+/** What the extensions for strings and encodings ask. Places count characters, not code units. */
+export const stringFunctions: Record<string, CelFunction> = {
   charAt: ([text, at], spend) => {
     if (typeof text !== "string" || typeof at !== "bigint") return undefined;
     const characters = split(text, spend);

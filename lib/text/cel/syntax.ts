@@ -89,13 +89,17 @@ export function formatIssues(text: string, issues: readonly Issue[]): string {
     .flatMap(({ at, message }) => {
       const before = text.slice(0, at).split("\n");
       const line = lines[before.length - 1] ?? "";
-      const column = [...(before.at(-1) ?? "")].length;
+      const characters = [...(before.at(-1) ?? "")];
+      const column = characters.length;
+      const [marked = ""] = line.slice(before.at(-1)?.length);
+      // What is not ASCII counts as wide.
+      const dots = characters.map((character) => (character > "\x7f" ? "．" : ".")).join("");
       // A condition of a status has room for so much.
       if (told > 8 * 1024) return [];
       told += 2 * line.length + message.length;
       const place = `ERROR: <input>:${before.length}:${line === "" ? 0 : column + 1}: ${message}`;
       if (line === "") return [place];
-      return [`${place}\n | ${line.replaceAll("\t", " ")}\n | ${".".repeat(column)}^`];
+      return [`${place}\n | ${line.replaceAll("\t", " ")}\n | ${dots}${marked > "\x7f" ? "＾" : "^"}`];
     })
     .join("\n");
 }
