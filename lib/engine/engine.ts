@@ -106,7 +106,7 @@ export function createEngine(options: {
       signal: delivery.signal,
       settings,
       endpoint: platform.endpoint,
-      redelivered: delivery.attempt > 1,
+      redelivered: isRepeated(pass),
       cause: item.cause,
       progress: progress.report,
       announce: progress.write,
@@ -134,8 +134,8 @@ export function createEngine(options: {
     const { object: current, written } = await writeStatus(cluster, item.kind, object, (latest) =>
       mergedStatus(latest, wanted),
     );
-    // A redelivered item may have died after its status was written: it wakes again what it may not have woken.
-    const repeated = pass.delivery.attempt > 1;
+    // A look that died or failed after its status was written may not have woken whom it should: that is made up for.
+    const repeated = isRepeated(pass);
     const { produced, wake, waitsFor, again } = outcome;
     await Promise.all([
       produced !== undefined &&
@@ -180,6 +180,11 @@ async function acknowledge(pass: Pass, object: FreshObject): Promise<void> {
     ...(latest.status ?? {}),
     lastHandledReconcileAt: requestedAt,
   }));
+}
+
+/** Whether a look for the same reason may have ended halfway: it was delivered before, or an error ended it. */
+function isRepeated({ delivery, item }: Pass): boolean {
+  return delivery.attempt > 1 || item.continuation?.broken === true;
 }
 
 function isStale(continuation: Continuation | undefined, object: FreshObject): boolean {

@@ -133,7 +133,7 @@ export function createFollowUps(platform: Platform): FollowUps {
     if (object === undefined && attempt > unreadableAttempts) return false;
     // The schedule comes first, and would begin a second row of retries beside this one.
     if (object !== undefined && seconds >= scheduledSeconds(object)) return true;
-    await send({ ...item, continuation: { ...item.continuation, attempt } }, seconds);
+    await send({ ...item, continuation: { ...item.continuation, attempt, broken: true } }, seconds);
     return true;
   };
 

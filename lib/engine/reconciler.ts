@@ -24,7 +24,7 @@ export type Context = {
   settings: Settings;
   /** Where artifacts and webhooks are served: `https://host[:port]`, without trailing slash. */
   endpoint: string;
-  /** An earlier delivery of this item may have died at any line of its work. */
+  /** An earlier look for the same reason may have died, or an error have ended it, at any line of its work. */
   redelivered: boolean;
   /** Why the object is looked at; says how fresh a reader must be, never what is right. */
   cause: Cause;

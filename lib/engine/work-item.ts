@@ -57,6 +57,8 @@ export type Continuation = {
   requestedAt?: string;
   /** Failed attempts in a row before this one: the exponent of the back-off. */
   attempt?: number;
+  /** An error ended the look before this one: what that one did may not have been told to those who wait for it. */
+  broken?: true;
   /** What the kind itself carries from look to look. */
   state?: { [key: string]: Json };
 };
