@@ -24,6 +24,9 @@ export type HealthRule = (object: KubernetesObject) => ObjectStatus;
 /** The rule for objects of a kind, or undefined where they go by the rules of kstatus. The version does not matter. */
 export type HealthRules = (reference: { apiVersion: string; kind: string }) => HealthRule | undefined;
 
+/** What the rules of one list may cost in all; one look at one object takes a few dozen. */
+const most = 10_000_000;
+
 /**
  * Reads health expressions (KS-201): an exact kind comes before its group. `coversJobs` is whether they may say how a Job is,
  * which otherwise goes by its own rule (KS-203). Throws InvalidHealthExpressions. CEL is loaded only where there is an expression.
@@ -35,6 +38,7 @@ export async function compileHealthExpressions(
   if (list.length === 0) return () => undefined;
   const { parseCel } = await import("../text/cel.ts");
   const rules = new Map<string, HealthRule>();
+  const budget = { left: most };
   for (const [index, expressions] of list.entries()) {
     const group = groupOf(expressions.apiVersion);
     const name = formatGroupKind(group, expressions.kind ?? "");
@@ -44,7 +48,7 @@ export async function compileHealthExpressions(
       );
     }
     try {
-      rules.set(name, compileRule(expressions, parseCel));
+      rules.set(name, compileRule(expressions, parseCel, budget));
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       throw new InvalidHealthExpressions(
@@ -67,6 +71,7 @@ function formatGroupKind(group: string, kind: string): string {
 function compileRule(
   { inProgress = "", failed = "", current = "" }: HealthExpressions,
   parseCel: (text: string) => CelExpression,
+  budget: { left: number },
 ): HealthRule {
   if (current === "") throw new Error("expression Current not specified");
   const parse = (name: string, text: string): CelExpression | undefined => {
@@ -84,9 +89,9 @@ function compileRule(
     const { generation } = object.metadata;
     if (Number.isInteger(observed) && generation !== undefined && observed !== generation) return under("InProgress");
     const fields: Record<string, unknown> = { ...object };
-    if (isInProgress?.evaluateBoolean(fields) === true) return under("InProgress");
-    if (hasFailed?.evaluateBoolean(fields) === true) return under("Failed");
-    return under(isCurrent?.evaluateBoolean(fields) === true ? "Current" : "InProgress");
+    if (isInProgress?.evaluateBoolean(fields, budget) === true) return under("InProgress");
+    if (hasFailed?.evaluateBoolean(fields, budget) === true) return under("Failed");
+    return under(isCurrent?.evaluateBoolean(fields, budget) === true ? "Current" : "InProgress");
   };
 }
 

@@ -77,6 +77,15 @@ describe("parseCel", () => {
   });
 });
 
+it("evaluations may share what they may cost", () => {
+  const budget = { left: 100 };
+  const expression = parseCel("l.all(x, x > 0)");
+  expect(expression.evaluateBoolean({ l: [1, 2, 3] }, budget)).toBe(true);
+  expect(budget.left).toBeLessThan(90);
+  const again = () => Array.from({ length: 20 }, () => expression.evaluateBoolean({ l: [1, 2, 3] }, budget));
+  expect(problemOf(again)).toContain("cost limit exceeded");
+});
+
 describe("what an expression may cost", () => {
   const list = `[${Array.from({ length: 100 }, (_, index) => index).join(",")}]`;
   const nested = (depth: number): string => (depth === 0 ? "true" : `l.all(x${depth}, ${nested(depth - 1)})`);
@@ -90,6 +99,16 @@ describe("what an expression may cost", () => {
     ["a list that doubles", `${grown(60)}.size() == 1`, "operation cancelled: actual cost limit exceeded"],
     ["a long comparison in a loop", "l.all(a, l.all(b, s + 'a' == s + 'a'))", "cost limit exceeded"],
     ["a pattern in a loop", "l.all(a, l.all(b, s.matches('(a|a)*b') == false))", "cost limit exceeded"],
+    [
+      "a time zone in a loop",
+      "l.all(a, l.all(b, timestamp(a).getHours('Asia/Tokyo') > 30 || true))",
+      "cost limit exceeded",
+    ],
+    [
+      "patterns that are made in a loop",
+      "l.all(a, l.all(b, 'x'.matches(string(a) + '|x|' + string(b))))",
+      "cost limit exceeded",
+    ],
     ["a split in a loop", "l.all(a, s.split('').size() > 0)", "cost limit exceeded"],
     ["a failure that another operand would hide", `${nested(12)} || true`, "cost limit exceeded"],
   ])("%s ends", (_, text, problem) => {

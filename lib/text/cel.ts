@@ -1,5 +1,5 @@
 import { checkExpression } from "./cel/check.ts";
-import { evaluate } from "./cel/evaluate.ts";
+import { type Budget, evaluate } from "./cel/evaluate.ts";
 import { parseExpression } from "./cel/parse.ts";
 import { planExpression } from "./cel/plan.ts";
 import { CelError, type Expr } from "./cel/syntax.ts";
@@ -9,8 +9,11 @@ import { CostExceeded, EvaluationError, fromJson, type Value } from "./cel/value
 /** A CEL expression that can be asked. */
 export type CelExpression = {
   text: string;
-  /** The answer for these JSON values by their names. Throws a CelError where there is none, or it is neither true nor false. */
-  evaluateBoolean(variables: Readonly<Record<string, unknown>>): boolean;
+  /**
+   * The answer for these JSON values by their names. Throws a CelError where there is none, or it is neither true nor false.
+   * `budget` is for several evaluations together, each of which may cost a million at most: about one for a step.
+   */
+  evaluateBoolean(variables: Readonly<Record<string, unknown>>, budget?: Budget): boolean;
 };
 
 /**
@@ -48,8 +51,8 @@ function prepared(text: string, examine: (expression: Expr) => void): CelExpress
   const expression = examined(text, examine);
   return {
     text,
-    evaluateBoolean: (variables) => {
-      const value = answerOf(text, expression, variables);
+    evaluateBoolean: (variables, budget) => {
+      const value = answerOf(text, expression, variables, budget);
       if (typeof value === "boolean") return value;
       throw new CelError(`failed to evaluate CEL expression as boolean: '${text}'`);
     },
@@ -69,7 +72,12 @@ function examined(text: string, examine: (expression: Expr) => void): Expr {
   }
 }
 
-function answerOf(text: string, expression: Expr, variables: Readonly<Record<string, unknown>>): Value {
+function answerOf(
+  text: string,
+  expression: Expr,
+  variables: Readonly<Record<string, unknown>>,
+  budget: Budget | undefined,
+): Value {
   const read = new Map<string, Value>();
   const variable = (name: string): Value | undefined => {
     if (!Object.hasOwn(variables, name)) return undefined;
@@ -80,7 +88,7 @@ function answerOf(text: string, expression: Expr, variables: Readonly<Record<str
     return value;
   };
   try {
-    return evaluate(expression, variable);
+    return evaluate(expression, variable, budget);
   } catch (error) {
     if (!(error instanceof EvaluationError) && !(error instanceof CostExceeded)) throw error;
     throw new CelError(`failed to evaluate the CEL expression '${text}': ${error.message}`);

@@ -5,17 +5,21 @@ import { type Expr, type Fold, qualifiedName } from "./syntax.ts";
 import { CostExceeded, EvaluationError, keyOf, kindOf, mapOf, none, typeNameOf, type Value } from "./value.ts";
 
 /** What one evaluation may cost: about one for a step, and for ten characters or one element that is gone through. */
-const budget = 1_000_000;
+const most = 1_000_000;
+
+/** What is left for several evaluations together. */
+export type Budget = { left: number };
 
 /** A variable by its name, or undefined where there is none. */
 export type Variables = (name: string) => Value | undefined;
 
 /** The value of an expression. Throws an EvaluationError with cel-go's words, or CostExceeded. */
-export function evaluate(expression: Expr, variables: Variables): Value {
-  let left = budget;
+export function evaluate(expression: Expr, variables: Variables, budget: Budget = { left: most }): Value {
+  let left = most;
   const spend = (cost: number): void => {
     left -= cost;
-    if (left < 0) throw new CostExceeded();
+    budget.left -= cost;
+    if (left < 0 || budget.left < 0) throw new CostExceeded();
   };
   return run(expression, { variables, spend });
 }

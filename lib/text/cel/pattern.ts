@@ -11,6 +11,7 @@ const remembered = 50;
 /** Whether RE2 finds the pattern in a text. Throws an EvaluationError with Go's text where it is none. */
 export function matches(pattern: string, text: string, spend: (cost: number) => void): boolean {
   spend((sizeOf(pattern) * (text.length + 10)) / 100);
+  if (!compiled.has(pattern)) spend(300 + sizeOf(pattern) / 10);
   return compilePattern(pattern).matcher(text).find();
 }
 

@@ -14,6 +14,8 @@ type Parts = {
 };
 
 const million = 1_000_000n;
+/** What it costs to know a time zone. */
+const zoneCost = 1000;
 
 /** What timestamps and durations are asked for. */
 export const timeFunctions: Record<string, CelFunction> = {
@@ -43,10 +45,11 @@ export const timeFunctions: Record<string, CelFunction> = {
 };
 
 function part(ofTime: (parts: Parts) => number, ofDuration?: (nanoseconds: bigint) => bigint): CelFunction {
-  return ([value = null, zone]) => {
+  return ([value = null, zone], spend) => {
     const kind = kindOf(value);
     if (kind === "duration" && zone === undefined) return ofDuration?.(nanosecondsOf(value));
     if (kind !== "timestamp" || (zone !== undefined && typeof zone !== "string")) return undefined;
+    if (zone !== undefined) spend(zoneCost);
     return BigInt(ofTime(partsOf(value, zone ?? "UTC")));
   };
 }
