@@ -118,6 +118,25 @@ describe("readyExpr", () => {
     expect(event?.metadata.annotations).toHaveProperty(["kustomize.toolkit.fluxcd.io/revision"]);
   });
 
+  it("KS-047: the environment is that of Flux's controllers", async () => {
+    const holds = [
+      "optional.none().orValue(true)",
+      "dep.?status.?nothing.orValue('') == ''",
+      "'a,b'.split(',').size()==2",
+      "sets.contains([1,2],[1])",
+      "base64.encode(b'x')=='eA=='",
+      "1 < 1.5",
+      "has(self.spec.interval) && [1, 2].exists_one(x, x == 2)",
+      "timestamp('2024-01-01T00:30:00+01:00').getHours() == 23",
+      "dep.metadata.name.matches('^b[a-z]+$')",
+    ];
+    await dependent("environment", holds.join(" && "));
+    await workspace.untilReady("Kustomization", "environment");
+    await dependent("mixed", "[1, 'a'].size() == 2");
+    const refused = await untilReason("mixed", "InvalidCELExpression");
+    expect(messageOf(refused)).toContain("ERROR: <input>:1:5: expected type 'int' but found 'string'");
+  });
+
   it("KS-043: what is dyn may be compared", async () => {
     await workspace.patch("Kustomization", "base", { spec: { suspend: true } });
     await dependent("compared", "dep.spec.suspend == true");
