@@ -87,15 +87,16 @@ export const apiVersions = {
   Job: "batch/v1",
 } as const;
 
-/** Opens a workspace in the run's Sluice, or in another one. */
+/** Opens a workspace in the run's Sluice, or in another one, and in a namespace of its own or in one that somebody else makes. */
 export async function openWorkspace(
   prefix: string,
-  options: { sluice?: RunningSluice; git?: Omit<GitServerOptions, "directory"> } = {},
+  options: { sluice?: RunningSluice; git?: Omit<GitServerOptions, "directory">; namespace?: string } = {},
 ): Promise<Workspace> {
   const sluice = options.sluice ?? (await bedPart("sluice"));
   const client = connectTo(sluice.cluster);
-  const namespace = uniqueName(prefix);
-  await createObject(client, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+  const namespace = options.namespace ?? uniqueName(prefix);
+  if (options.namespace === undefined)
+    await createObject(client, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
   const directory = await mkdtemp(join(tmpdir(), "sluice-workspace-"));
   const git = await startGitServer({ directory, ...options.git });
 

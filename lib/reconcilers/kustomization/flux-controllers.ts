@@ -1,7 +1,10 @@
 import type { InventoryEntry } from "../../api/kustomization.ts";
 import type { KubernetesObject, ObjectReference } from "../../api/object.ts";
+import { ApiError } from "../../cluster/api-error.ts";
 import { formatInventoryId } from "../../cluster/inventory.ts";
 import { findObject } from "../../cluster/objects.ts";
+import { formatSubject } from "../../cluster/subject.ts";
+import { failure } from "./halt.ts";
 import { type Pass, referenceOf } from "./pass.ts";
 import type { KustomizationRecord } from "./record.ts";
 
@@ -22,7 +25,8 @@ type Scaled = KubernetesObject & { spec?: { replicas?: number } };
  * Keeps the number of replicas that Flux's own controllers have in the cluster, none where they are not there: the repository of a
  * bootstrapped cluster wants one of each, which would start them beside Sluice (KS-244, SN-01). All else that it says of them is
  * applied, since their args are Sluice's flags (design, decision 2). Once Git itself has asked for none, more are a hand-over and
- * applied as they are written (MG-065). Gives the objects to apply, and the inventory ids of those held. Throws ApiError.
+ * applied as they are written (MG-065). Gives the objects to apply, and the inventory ids of those held. Throws ApiError, and a
+ * Halt where the tenant may not read them.
  */
 export async function holdFluxControllers(
   { context, target, remote }: Pass,
@@ -39,7 +43,12 @@ export async function holdFluxControllers(
     const isOne = remote === undefined && isFluxController(referenceOf(object), runtimeNamespace);
     if (!isOne || spec?.replicas === 0 || wasAppliedAsWritten(id)) return object;
     held.push(id);
-    const live = await findObject<Scaled>(target, referenceOf(object), context.signal);
+    const live = await findObject<Scaled>(target, referenceOf(object), context.signal).catch((error: unknown) => {
+      // A tenant whose repository holds them gets no further than the dry run of any other object that is not its own.
+      if (!(error instanceof ApiError) || error.statusCode !== 403) throw error;
+      const message = `${formatSubject(referenceOf(object))} dry-run failed (${error.reason}): ${error.message}\n`;
+      throw failure("ReconciliationFailed", message, error);
+    });
     return { ...object, spec: { ...spec, replicas: live === undefined ? 0 : (live.spec?.replicas ?? 1) } };
   });
   return { objects: await Promise.all(applied), held };
