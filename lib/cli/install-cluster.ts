@@ -2,6 +2,7 @@ import { admissionWebhook } from "../api/install/admission-webhook.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { admissionToken } from "../engine/admission.ts";
 import { applyInstallObjects, applyOwn, type Say } from "./install-objects.ts";
+import { readWatched } from "./watched-configuration.ts";
 
 /** What to install: the id the cluster is known by, and where its API server finds Sluice. */
 export type InstallOptions = {
@@ -20,7 +21,8 @@ export type InstallOptions = {
 
 /**
  * Applies CRDs, placeholders, RBAC and the admission webhook, server-side, by the field manager `sluice`. Applying again
- * changes nothing: a team's own edits of placeholder args and replicas belong to other managers and are kept.
+ * changes nothing: a team's own edits of placeholder args and replicas belong to other managers and are kept. What the webhook
+ * calls for follows the placeholders' flags as they are at the time.
  */
 export async function installInto(client: ClusterClient, options: InstallOptions): Promise<void> {
   const say = options.say ?? (() => undefined);
@@ -31,6 +33,7 @@ export async function installInto(client: ClusterClient, options: InstallOptions
     clusterId: options.clusterId,
     endpoint,
     token: admissionToken(seed, options.clusterId),
+    watched: await readWatched(client, options.clusterId, say),
     ...(certificateAuthority === undefined ? {} : { caBundle: Buffer.from(certificateAuthority).toString("base64") }),
   });
   await applyOwn(client, webhook, say);

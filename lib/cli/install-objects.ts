@@ -3,7 +3,7 @@ import { installObjects } from "../api/install/install.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import { ApiError } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
-import { applyObject, getObject } from "../cluster/objects.ts";
+import { applyObject, findMetadata, getObject, referenceTo } from "../cluster/objects.ts";
 
 /** Tells whoever installs what happens: one line an event. */
 export type Say = (line: string) => void;
@@ -32,13 +32,18 @@ export async function applyInstallObjects(client: ClusterClient, say: Say): Prom
   await tellWhoOwns(client, others, say);
 }
 
-/** Applies one object of an installation. A Deployment's fields are never taken from another manager. */
+/**
+ * Applies one object of an installation, and says whether that changed anything. A Deployment's fields are never taken from another
+ * manager.
+ */
 export async function applyOwn(client: ClusterClient, object: KubernetesObject, say: Say): Promise<void> {
   const force = object.kind !== "Deployment";
   const title = `${object.kind}/${object.metadata.name}`;
   try {
-    await applyObject(client, object, { fieldManager, force });
-    say(`${title} applied`);
+    const before = await findMetadata(client, referenceTo(object));
+    const { metadata } = await applyObject(client, object, { fieldManager, force });
+    const same = before !== undefined && before.metadata.resourceVersion === metadata.resourceVersion;
+    say(`${title} ${same ? "unchanged" : "applied"}`);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.statusCode === 422 && error.message.includes("status.storedVersions"))

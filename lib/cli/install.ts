@@ -9,7 +9,7 @@ export const install = defineCommand({
   meta: {
     name: "install",
     description:
-      "Prepare a cluster for Sluice: Flux's kinds, roles, and Flux's controllers as placeholders with no replica. Applying again changes nothing and keeps a team's own flags and replicas",
+      "Prepare a cluster for Sluice: Flux's kinds, roles, and Flux's controllers as placeholders with no replica. Applying again changes nothing and keeps a team's own flags and replicas; after a change of the placeholder's --watch-configs-label-selector or gate DisableConfigWatchers install again, with --endpoint, since the admission webhook holds what is watched",
   },
   args: {
     ...namedCluster,

@@ -53,6 +53,7 @@ describe("uninstalling", () => {
       webhooks: [
         { name: "kinds.sluice.dev", failurePolicy: "Ignore", timeoutSeconds: 2, sideEffects: "NoneOnDryRun" },
         { name: "managed.sluice.dev", failurePolicy: "Ignore", timeoutSeconds: 2, sideEffects: "NoneOnDryRun" },
+        { name: "configuration.sluice.dev", failurePolicy: "Ignore", timeoutSeconds: 2, sideEffects: "NoneOnDryRun" },
       ],
     });
     const object = await createKustomization("kept");

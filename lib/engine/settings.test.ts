@@ -60,5 +60,7 @@ describe("the flags of a placeholder", () => {
     expect(complaints.at(-1)).toContain("--requeue-dependency");
     expect(read("--concurrent-ssa=many").concurrentSsa).toBe(4);
     expect(read("--watch-all-namespaces=perhaps").watchAllNamespaces).toBe(true);
+    expect(read().watchConfigsLabelSelector).toBe("reconcile.fluxcd.io/watch=Enabled");
+    expect(read("--watch-configs-label-selector=").watchConfigsLabelSelector).toBe("");
   });
 });

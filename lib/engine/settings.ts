@@ -11,7 +11,7 @@ export type Settings = {
   watchAllNamespaces: boolean;
   /** Label selector of the objects to handle; empty handles all (KS-015, SRC-034). */
   watchLabelSelector: string;
-  /** Label selector of the ConfigMaps and Secrets whose changes wake who refers to them (KS-009). */
+  /** Label selector of the ConfigMaps and Secrets whose changes wake who refers to them; empty is all of them (KS-009). */
   watchConfigsLabelSelector: string;
   requeueDependencySeconds: number;
   minRetryDelaySeconds: number;
@@ -77,7 +77,11 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
     runtimeNamespace,
     watchAllNamespaces: read("watch-all-namespaces", true, parseBoolean),
     watchLabelSelector: text("watch-label-selector"),
-    watchConfigsLabelSelector: text("watch-configs-label-selector") || "reconcile.fluxcd.io/watch=Enabled",
+    watchConfigsLabelSelector: read(
+      "watch-configs-label-selector",
+      "reconcile.fluxcd.io/watch=Enabled",
+      (value) => value,
+    ),
     requeueDependencySeconds: seconds("requeue-dependency", 30),
     minRetryDelaySeconds: seconds("min-retry-delay", 0.75),
     maxRetryDelaySeconds: seconds("max-retry-delay", 900),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseLabelSelector } from "./label-selector.ts";
+import { parseLabelSelector, parseObjectSelector } from "./label-selector.ts";
 
 const name = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const named =
@@ -59,5 +59,46 @@ describe("parseLabelSelector", () => {
     ["!", "unable to parse requirement: found '', expected: identifier"],
   ])("refuses %s", (selector, message) => {
     expect(() => parseLabelSelector(selector)).toThrow(new Error(message));
+  });
+});
+
+describe("parseObjectSelector", () => {
+  it.each([
+    [
+      "a=b,c==d",
+      [
+        ["a", "In", "b"],
+        ["c", "In", "d"],
+      ],
+    ],
+    ["a!=b", [["a", "NotIn", "b"]]],
+    [
+      "a in (c, b),d notin (e),f,!g",
+      [
+        ["a", "In", "b", "c"],
+        ["d", "NotIn", "e"],
+        ["f", "Exists"],
+        ["g", "DoesNotExist"],
+      ],
+    ],
+    ["a=", [["a", "In", ""]]],
+    ["", []],
+  ])("%s", (selector, expressions) => {
+    const found = parseObjectSelector(selector).matchExpressions;
+    expect(found.map(({ key, operator, values = [] }) => [key, operator, ...values])).toEqual(expressions);
+  });
+
+  it("selects more where the API cannot select as exactly, and never less", () => {
+    expect(parseObjectSelector("a>5,a<7")).toEqual({
+      matchExpressions: [
+        { key: "a", operator: "Exists" },
+        { key: "a", operator: "Exists" },
+      ],
+    });
+  });
+
+  it("refuses what is no selector", () => {
+    expect(() => parseObjectSelector("a b")).toThrow("found 'b', expected");
+    expect(() => parseObjectSelector("a".repeat(17_000))).toThrow("is too long");
   });
 });

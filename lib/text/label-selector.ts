@@ -18,6 +18,39 @@ export function parseLabelSelector(selector: string): LabelSelector {
   return (labels) => requirements.every((requirement) => matches(requirement, labels));
 }
 
+/** A selector as objects of Kubernetes' API hold it (metav1.LabelSelector); without requirements it selects everything. */
+export type ObjectSelector = { matchExpressions: MatchExpression[] };
+export type MatchExpression = {
+  key: string;
+  operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+  values?: string[];
+};
+
+/**
+ * The same selection for the API, which has no `>` and no `<`: those select every object that has the label, and whoever is told of
+ * one asks `parseLabelSelector` too. Throws as that does.
+ */
+export function parseObjectSelector(selector: string): ObjectSelector {
+  parseLabelSelector(selector);
+  return { matchExpressions: parseRequirements(selector).map(expressionOf) };
+}
+
+function expressionOf({ key, operator, values }: Requirement): MatchExpression {
+  switch (operator) {
+    case "exists":
+    case ">":
+    case "<":
+      return { key, operator: "Exists" };
+    case "!":
+      return { key, operator: "DoesNotExist" };
+    case "!=":
+    case "notin":
+      return { key, operator: "NotIn", values };
+    default:
+      return { key, operator: "In", values };
+  }
+}
+
 function matches({ key, operator, values }: Requirement, labels: Readonly<Record<string, string>>): boolean {
   const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
   const [bound = ""] = values;

@@ -9,11 +9,26 @@ export type AdmissionAddress = {
   endpoint: string;
   /** The cluster's own, which nobody else can guess. */
   token: string;
-  /** Which ConfigMaps and Secrets wake who refers to them (KS-009); by default those labelled `reconcile.fluxcd.io/watch: Enabled`. */
-  watched?: { matchLabels?: Record<string, string>; matchExpressions?: MatchExpression[] };
+  /**
+   * Which ConfigMaps and Secrets wake who refers to them (KS-009), or "none"; by default those labelled
+   * `reconcile.fluxcd.io/watch: Enabled`.
+   */
+  watched?: Watched;
   /** Base64 of the PEM of the authority that signed the endpoint's certificate; publicly trusted ones need none. */
   caBundle?: string;
 };
+
+/** A label selector of ConfigMaps and Secrets, as the API has it (metav1.LabelSelector). */
+export type Watched =
+  | "none"
+  | {
+      matchLabels?: Record<string, string>;
+      matchExpressions?: {
+        key: string;
+        operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+        values?: string[];
+      }[];
+    };
 
 /** Name of the webhook configuration (BS-047). */
 export const webhookName = `sluice-${runtimeNamespace}`;
@@ -55,13 +70,17 @@ export function admissionWebhook({
         rules: [rule(["*"], ["*"], ["*"], "*")],
         matchConditions: [notDryRun, notOfAKind, notOurOwnWrite, notMadeByKubernetes, notBySystem],
       },
-      {
-        ...call,
-        name: "configuration.sluice.dev",
-        objectSelector: watched,
-        rules: [rule([""], ["v1"], ["configmaps", "secrets"], "Namespaced")],
-        matchConditions: [notDryRun],
-      },
+      ...(watched === "none"
+        ? []
+        : [
+            {
+              ...call,
+              name: "configuration.sluice.dev",
+              objectSelector: watched,
+              rules: [rule([""], ["v1"], ["configmaps", "secrets"], "Namespaced")],
+              matchConditions: [notDryRun],
+            },
+          ]),
     ],
   };
 }
@@ -77,8 +96,6 @@ function kindRules(): unknown[] {
 function rule(apiGroups: string[], apiVersions: string[], resources: string[], scope: string): unknown {
   return { apiGroups, apiVersions, resources, scope, operations: ["CREATE", "UPDATE", "DELETE"] };
 }
-
-type MatchExpression = { key: string; operator: "In" | "NotIn" | "Exists" | "DoesNotExist"; values?: string[] };
 
 type MatchCondition = { name: string; expression: string };
 
