@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TSchema } from "@sinclair/typebox";
 import { describe, expect, it } from "vitest";
@@ -6,7 +7,8 @@ import { parseYamlDocuments } from "../lib/text/yaml.ts";
 import { isAsShown, readPage, sectionsOf } from "./bed/page.ts";
 import { runSection } from "./bed/page-run.ts";
 
-const page = await readPage(join(import.meta.dirname, "../docs/kustomization.md"));
+const root = join(import.meta.dirname, "..");
+const page = await readPage(join(root, "docs/kustomization.md"));
 
 /** What several fields have, and the page explains once: selectors of objects. */
 const selectors = /^(.*)\.target\.(\w+)$/;
@@ -57,13 +59,52 @@ describe("docs/kustomization.md", () => {
     expect(specFields.map(shared).filter((field) => !set.has(field))).toEqual([]);
   });
 
-  it.concurrent.each(page.sections.map((section) => [section.title, section] as const))(
+  // What has to be waited for begins first.
+  const slow = page.sections.filter((section) => JSON.stringify(section).includes("timeout: 30s"));
+  const sections = [...slow, ...page.sections.filter((section) => !slow.includes(section))];
+  it.concurrent.each(sections.map((section) => [section.title, section] as const))(
     "shows what happens: %s",
     async (_title, section) => {
       await runSection(section);
     },
     240_000,
   );
+});
+
+/** The anchors that GitHub gives a page's headings. */
+function anchorsOf(text: string): string[] {
+  const headings = text.replaceAll(/^(```+)\w*\n[\s\S]*?\n\1$/gm, "").matchAll(/^#+ (.+)$/gm);
+  return [...headings].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_ -]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+/** The links of a page that lead to no file of the repository, or to no heading of a page. */
+async function deadLinks(file: string): Promise<string[]> {
+  const text = await readFile(join(root, file), "utf8");
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link ?? "");
+  const dead = await Promise.all(
+    links.map(async (link) => {
+      if (/^https?:/.test(link)) return [];
+      const [path = "", anchor] = link.split("#");
+      const target = path === "" ? join(root, file) : join(root, file, "..", path);
+      const linked = await readFile(target, "utf8").catch(() => undefined);
+      const isDead = linked === undefined || (anchor !== undefined && !anchorsOf(linked).includes(anchor));
+      return isDead ? [`${file}: ${link}`] : [];
+    }),
+  );
+  return dead.flat();
+}
+
+describe("the pages", () => {
+  it("have no links that lead nowhere", async () => {
+    const pages = (await readdir(join(root, "docs"))).filter((name) => name.endsWith(".md"));
+    const dead = await Promise.all(["README.md", ...pages.map((name) => `docs/${name}`)].map(deadLinks));
+    expect(dead.flat()).toEqual([]);
+  });
 });
 
 describe("the reader of pages", () => {
