@@ -72,10 +72,10 @@ export async function probeObject(probing: Probing, plan: Planned): Promise<Prob
   const migrated = before === undefined ? undefined : await migrate(probing, plan, before);
   const { recorded } = plan;
   const isCompared = mustCompare(probing, plan);
+  // Where changes by others are told, what the record does not know to be theirs is not looked for.
+  const isTrusted = options.look === "changed" && plan.isChanged === true && !isCompared;
   const isReadAnyway =
-    before === undefined &&
-    recorded !== undefined &&
-    (isCompared || (recorded.content === undefined && plan.isChanged !== true));
+    before === undefined && recorded !== undefined && (isCompared || (recorded.content === undefined && !isTrusted));
   const [first, known] = await Promise.all([
     tryApply(probing, plan),
     isReadAnyway ? ignoreErrors(read()) : (migrated ?? before),
@@ -86,7 +86,7 @@ export async function probeObject(probing: Probing, plan: Planned): Promise<Prob
     if (isDrifted) return { verdict: "apply", action: "configured" };
     return { verdict: "unchanged", live: trial.object, isRecorded: true };
   }
-  const isUnread = !isCompared && known === undefined;
+  const isUnread = isTrusted && known === undefined;
   if (isUnread && !("error" in trial) && isNextOf(recorded, trial.object) && isOurs(probing, trial.object)) {
     return { verdict: "apply", action: "configured", from: trial.object.metadata.resourceVersion ?? "" };
   }

@@ -121,19 +121,22 @@ async function nothingToDo(
   if (!isNew) return true;
   const { remotes: _earlier, ...kept } = record;
   const { remotes } = await resolved();
-  const known = { ...kept, artifact: source.artifact.digest, ...(remotes.length === 0 ? {} : { remotes }) };
+  const { digest, revision } = source.artifact;
+  const known = { ...kept, artifact: digest, revision, ...(remotes.length === 0 ? {} : { remotes }) };
   await writeRecord(context, object, known);
   return true;
 }
 
 /**
  * What of the cluster a pass looks at. A new revision is not news of the cluster: who changes a managed object makes a pass of its
- * own (SN-14), and the interval's looks at all. A delivery or a pass that may have ended halfway left things that nobody tells of.
+ * own (SN-14), and the interval's looks at all. A delivery or a pass that may have ended halfway, or another controller, left things
+ * that nobody tells of.
  */
-function lookOf({ context, remote }: Pass, record: KustomizationRecord | undefined): "all" | "changed" {
+function lookOf({ object, context, remote }: Pass, record: KustomizationRecord | undefined): "all" | "changed" {
   // No remote cluster tells of changes by hand.
   const isNews = context.cause.type === "source" && !context.redelivered && remote === undefined;
-  return isNews && record !== undefined && record.begun === undefined ? "changed" : "all";
+  const isOfLastPass = record?.begun === undefined && record?.revision === object.status?.lastAppliedRevision;
+  return isNews && record !== undefined && isOfLastPass ? "changed" : "all";
 }
 
 async function applyBuild(
@@ -156,6 +159,7 @@ async function applyBuild(
     uid: object.metadata.uid ?? "",
     generation: object.metadata.generation ?? 0,
     artifact: source.artifact.digest,
+    revision: source.artifact.revision,
     ...(pass.remote === undefined ? {} : { server: pass.remote.server }),
     input: inputDigest(artifact, object.spec),
     references: references.versions,

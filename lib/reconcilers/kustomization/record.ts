@@ -15,6 +15,8 @@ export type KustomizationRecord = {
   /** Generation of the Kustomization, and digest of the artifact, that the last complete pass saw. */
   generation: number;
   artifact: string;
+  /** The revision that it was applied as: another controller may have applied a newer one since, and said so in the status. */
+  revision?: string;
   /** Address of the remote cluster that it speaks of; absent for the home cluster. */
   server?: string;
   /** Digest of all that the build depends on, and of the rendered YAML (KS-226). */
