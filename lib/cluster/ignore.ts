@@ -30,15 +30,23 @@ export type IgnoreRules = readonly {
   matches: (object: KubernetesObject) => boolean;
 }[];
 
-/** Throws an Error with Flux's text where an expression or a selector cannot be read (KS-150). */
+/** Characters of one expression, and steps of all of them: each is taken for each character of each object's name, and blocks others. */
+const expressionLimits = { characters: 1000, steps: 5000 };
+
+/** Throws an Error with Flux's text where an expression or a selector cannot be read (KS-150), or takes too many steps. */
 export async function compileIgnoreRules(rules: readonly IgnoreRule[]): Promise<IgnoreRules> {
   if (rules.length === 0) return [];
   // Few sets have rules: the engine of expressions is loaded for those that do.
   const { RE2JS } = await import("re2js");
+  let steps = 0;
   const compile = (what: string, expression: string | undefined): ((text: string) => boolean) => {
     if (expression === undefined || expression === "") return () => true;
     return attempt(`invalid ${what} regex`, () => {
+      const { characters, steps: allowed } = expressionLimits;
+      if (expression.length > characters) throw new Error(`it is longer than ${characters} characters`);
       const pattern = RE2JS.compile(`^(?:${expression})$`);
+      steps += pattern.programSize();
+      if (steps > allowed) throw new Error("the expressions of all rules are too large together");
       return (text: string) => pattern.matcher(text).find();
     });
   };

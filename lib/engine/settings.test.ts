@@ -55,6 +55,13 @@ describe("the flags of a placeholder", () => {
     });
   });
 
+  it("MT-004, MT-007: a lockdown that is not spelt well is one, and is complained of", () => {
+    expect(read("--no-cross-namespace-refs=yes").noCrossNamespaceRefs).toBe(true);
+    expect(complaints.at(-1)).toContain("--no-cross-namespace-refs");
+    expect(read("--no-remote-bases=ture").noRemoteBases).toBe(true);
+    expect(read("--no-remote-bases=false").noRemoteBases).toBe(false);
+  });
+
   it("KS section 16: a value that cannot be read leaves the default and is complained of", () => {
     expect(read("--requeue-dependency=soon").requeueDependencySeconds).toBe(30);
     expect(complaints.at(-1)).toContain("--requeue-dependency");

@@ -69,6 +69,8 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
       return fallback;
     }
   };
+  // A controller of Flux does not start with a value that it cannot read: a lockdown must not end by a slip of the pen.
+  const lockdown = (name: string) => flags.has(name) && read(name, true, parseBoolean);
   const seconds = (name: string, fallback: number) => read(name, fallback, (text) => parseGoDuration(text) / 1000);
   const text = (name: string) => read(name, "", (value) => value);
   const list = (name: string) =>
@@ -85,8 +87,8 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
     requeueDependencySeconds: seconds("requeue-dependency", 30),
     minRetryDelaySeconds: seconds("min-retry-delay", 0.75),
     maxRetryDelaySeconds: seconds("max-retry-delay", 900),
-    noCrossNamespaceRefs: read("no-cross-namespace-refs", false, parseBoolean),
-    noRemoteBases: read("no-remote-bases", false, parseBoolean),
+    noCrossNamespaceRefs: lockdown("no-cross-namespace-refs"),
+    noRemoteBases: lockdown("no-remote-bases"),
     defaultServiceAccount: text("default-service-account"),
     defaultKubeconfigServiceAccount: text("default-kubeconfig-service-account"),
     insecureKubeconfigExec: read("insecure-kubeconfig-exec", false, parseBoolean),
