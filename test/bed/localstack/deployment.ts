@@ -26,7 +26,14 @@ const maximumConcurrency = { source: 3, apply: 6, notify: 2, timers: 2 };
  */
 export async function deploySluice(
   aws: BedAws,
-  options: { name: string; directory: string; clusters: number; log?: (line: string) => void },
+  options: {
+    name: string;
+    directory: string;
+    clusters: number;
+    /** Settings of `infra/config.ts` besides those that a deployment here needs. */
+    settings?: Record<string, unknown>;
+    log?: (line: string) => void;
+  },
 ): Promise<DeployedSluice> {
   const { name, directory, log = () => undefined } = options;
   const stops: (() => Promise<void>)[] = [];
@@ -47,6 +54,7 @@ export async function deploySluice(
     }
     const assembly = join(directory, "cdk.out");
     await synthesize(aws, assembly, {
+      ...options.settings,
       name,
       maximumConcurrency,
       clusters: controlPlanes.map(({ id }) => ({ id, type: "kubeconfig", secret: `${name}-${id}` })),

@@ -15,6 +15,8 @@ export type LocalStack = {
   env: Record<string, string>;
   /** Directory of a log file for each environment of a function: `<function>-<id>.log`. */
   functionLogs: string;
+  /** File of PEM that functions trust besides the public authorities, where it is there when they start; a test may append to it. */
+  authorities: string;
   /** Ends it with all its functions, and forgets everything that was stored. */
   stop(): Promise<void>;
 };
@@ -34,6 +36,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   const python = await pythonWithLocalStack(options.log ?? (() => undefined));
   const directory = resolve(options.directory);
   const functionLogs = join(directory, "functions");
+  const authorities = join(directory, "authorities.pem");
   for (const name of ["tmp", "cache", "root", "volume", "functions"]) {
     await mkdir(join(directory, name), { recursive: true });
   }
@@ -43,7 +46,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     command: python,
     args: ["-m", "localstack.runtime.main"],
     log: join(directory, "localstack.log"),
-    env: await settings(directory, port, functionLogs),
+    env: await settings(directory, port, functionLogs, authorities),
   });
   const endpoint = `http://127.0.0.1:${port}`;
   try {
@@ -52,10 +55,16 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     await server.stop();
     throw error;
   }
-  return { endpoint, region, account, env: clientEnvironment(endpoint, port), functionLogs, stop: server.stop };
+  const env = clientEnvironment(endpoint, port);
+  return { endpoint, region, account, env, functionLogs, authorities, stop: server.stop };
 }
 
-async function settings(directory: string, port: number, functionLogs: string): Promise<Record<string, string>> {
+async function settings(
+  directory: string,
+  port: number,
+  functionLogs: string,
+  authorities: string,
+): Promise<Record<string, string>> {
   return {
     PATH: process.env.PATH ?? "",
     HOME: directory,
@@ -81,6 +90,7 @@ async function settings(directory: string, port: number, functionLogs: string): 
     LAMBDA_RUNTIME_EXECUTOR: "process",
     LAMBDA_PROCESS_NODE: await realpath(process.execPath),
     LAMBDA_PROCESS_LOGS: functionLogs,
+    LAMBDA_PROCESS_AUTHORITIES: authorities,
   };
 }
 

@@ -1,11 +1,13 @@
 """Starts Node in a mount namespace of its own, where a function finds /var/task, /opt and a private /tmp as in Lambda."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 NODE = os.environ["LAMBDA_PROCESS_NODE"]
 RUNTIME = Path(__file__).parent / "runtime"
+AUTHORITIES = os.environ["LAMBDA_PROCESS_AUTHORITIES"]
 NAMESPACE = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
 
 # Everything is bound below $T first: what it comes from may lie in /var or /tmp, which are then covered.
@@ -18,6 +20,7 @@ mount --bind "$RUNTIME" "$T/mnt/runtime"
 mount --bind "$T/tmp" "$T/mnt/tmp"
 mount -t tmpfs -o size=1m tmpfs /var
 mkdir -p /var/task /var/runtime /var/tmp /var/lang/bin
+if [ -f "$T/authorities.pem" ]; then cp "$T/authorities.pem" /var/authorities.pem; export NODE_EXTRA_CA_CERTS=/var/authorities.pem; fi
 mount --bind "$T/mnt/bin" /var/lang/bin
 mount --bind "$T/mnt/task" /var/task && mount -o remount,bind,ro /var/task
 mount --bind "$T/mnt/runtime" /var/runtime && mount -o remount,bind,ro /var/runtime
@@ -41,6 +44,8 @@ def check_namespace() -> None:
 
 def start_node(directory: Path, task: Path, opt: Path, memory: int, env: dict[str, str], output) -> subprocess.Popen:
     """The child ends when the pipe that is its standard input does, so it cannot outlive LocalStack."""
+    if os.path.exists(AUTHORITIES):
+        shutil.copyfile(AUTHORITIES, directory / "authorities.pem")
     binary = f"/var/lang/bin/{os.path.basename(NODE)}"
     heap = f"--max-old-space-size={max(64, int(memory * 0.9))}"
     return subprocess.Popen(
