@@ -45,6 +45,9 @@ function shownSpecs(): unknown[] {
 
 const shared = (field: string) => field.replace(selectors, "target.$2");
 const inBackticks = new Set([...page.text.matchAll(/`([^`\n]+)`/g)].map(([, text]) => text ?? ""));
+const gateFlag = "--feature-gates=Name=true";
+/** Flags of sources and of notifications, which the page does not speak of. */
+const ofOtherControllers = new Set(["artifact-retention-ttl", "artifact-retention-records", "rate-limit-interval"]);
 const specFields = fieldsOf(kustomization.spec, "");
 
 describe("docs/kustomization.md", () => {
@@ -52,6 +55,26 @@ describe("docs/kustomization.md", () => {
     const status = fieldsOf(kustomization.status ?? kustomization.spec, "status");
     const named = [...specFields, ...status.filter((field) => !field.startsWith("status.conditions[]."))];
     expect(named.map(shared).filter((field) => !inBackticks.has(field))).toEqual([]);
+  });
+
+  it("names every flag that is read, every gate, and every reason", async () => {
+    const read = (file: string) => readFile(join(root, file), "utf8");
+    const flags = (await read("lib/engine/settings.ts")).matchAll(/\b(?:read|seconds|text|list)\("([a-z-]+)"/g);
+    const names = [...flags].map(([, name]) => name ?? "").filter((name) => !ofOtherControllers.has(name));
+    expect(names.length).toBeGreaterThan(15);
+    expect(names.filter((name) => !inBackticks.has(name === "feature-gates" ? gateFlag : `--${name}`))).toEqual([]);
+
+    const rooms = await readdir(join(root, "lib"), { recursive: true });
+    const sources = rooms.filter((name) => /^(engine|front|reconcilers)\/.*(?<!\.test)\.ts$/.test(name));
+    const texts = await Promise.all(sources.map((name) => read(`lib/${name}`)));
+    const gates = texts.flatMap((text) => [...text.matchAll(/\bfeatureGates\.(\w+)/g)].map(([, gate]) => gate ?? ""));
+    expect(gates.length).toBeGreaterThan(5);
+    expect(gates.filter((gate) => !inBackticks.has(gate))).toEqual([]);
+
+    const reasons = /type KustomizationReason =([^;]*);/.exec(await read("lib/api/reason.ts"))?.[1] ?? "";
+    const words = [...reasons.matchAll(/"(\w+)"/g)].map(([, word]) => word ?? "");
+    expect(words.length).toBeGreaterThan(5);
+    expect(words.filter((word) => !inBackticks.has(word))).toEqual([]);
   });
 
   it("sets every field of the specification in an example", () => {

@@ -104,7 +104,9 @@ export const kustomizationSpec = object("What to build from which source, and ho
     text("When a failed pass is tried again, by default after `interval`.", { pattern: interval }),
   ),
   timeout: optional(
-    text("How long building, applying and health checks may take, by default `interval`.", { pattern: interval }),
+    text("How long health checks may take, by default `interval` less 30 seconds; never less than 30 seconds.", {
+      pattern: interval,
+    }),
   ),
   sourceRef,
   path: optional(text("Directory of the source with the kustomization.yaml or the manifests, by default its root.")),
