@@ -127,10 +127,11 @@ async function writeFirst(
 ): Promise<void> {
   const entry = looked.find((candidate) => candidate.plan === plan);
   if (entry === undefined) return;
-  const stored = await writeUntried(run, plan);
-  const found = stored === undefined ? await probe(run, plan) : undefined;
-  // What is as it is wanted by now was written before its answer was lost.
-  const written = stored ?? (found?.verdict === "unchanged" ? found.live : undefined);
+  const write = await writeUntried(run, plan);
+  const found = typeof write === "string" ? await probe(run, plan) : undefined;
+  // What is as it is wanted by now was written before its answer was lost, or else by somebody else.
+  const late = write === "unanswered" && found?.verdict === "unchanged" ? found.live : undefined;
+  const written = typeof write === "string" ? late : write.stored;
   if (written === undefined) entry.probe = found;
   else {
     live.set(plan, written);

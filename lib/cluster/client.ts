@@ -9,6 +9,8 @@ export type ApiRequest = {
   /** Default application/json. */
   contentType?: string;
   accept?: string;
+  /** Not sent again where its answer is lost: what it did is to be known. Default false. */
+  once?: boolean;
   signal?: AbortSignal;
 };
 

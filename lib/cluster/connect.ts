@@ -157,11 +157,11 @@ function refusalOf(answer: Answer, { options }: Connection, request: ApiRequest)
  * A connection that failed before anything was stored, or under a request that may be stored twice. A kept-alive connection
  * that the server closed meanwhile counts as the former, as in net/http: the server ends idle ones.
  */
-function mayRepeat(error: unknown, { method }: ApiRequest): boolean {
+function mayRepeat(error: unknown, { method, once }: ApiRequest): boolean {
   if (!(error instanceof Error) || !("code" in error)) return false;
   if (error.code === "ECONNREFUSED") return true;
   const lost = error.code === "ECONNRESET" || error.code === "EPIPE";
-  return lost && (method !== "POST" || ("reusedSocket" in error && error.reusedSocket === true));
+  return lost && once !== true && (method !== "POST" || ("reusedSocket" in error && error.reusedSocket === true));
 }
 
 /** `retryAfter` in seconds, where the server names it. */

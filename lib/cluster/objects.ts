@@ -125,14 +125,14 @@ export async function createObject<T = KubernetesObject>(
   });
 }
 
-/** A server-side apply: who applies, whether conflicts are taken over, and whether it is only tried. */
-export type ServerSideApply = { fieldManager: string; force?: boolean; dryRun?: boolean };
+/** A server-side apply: who applies, whether conflicts are taken over, whether it is only tried, and sent no more than once. */
+export type ServerSideApply = { fieldManager: string; force?: boolean; dryRun?: boolean; once?: boolean };
 
 /** Applies an object server-side (KS-140) and returns it as it is, or in a dry run would be, stored. Throws ApiError and NoKindMatch. */
 export async function applyObject<T = KubernetesObject>(
   client: ClusterClient,
   object: KubernetesObject,
-  { fieldManager, force, dryRun }: ServerSideApply,
+  { fieldManager, force, dryRun, once = false }: ServerSideApply,
   signal?: AbortSignal,
 ): Promise<T> {
   const request = {
@@ -140,6 +140,7 @@ export async function applyObject<T = KubernetesObject>(
     query: { fieldManager, force: force === true ? true : undefined, dryRun: dryRun === true ? "All" : undefined },
     contentType: "application/apply-patch+yaml",
     body: object,
+    once,
   } as const;
   return send<T>(client, request, referenceTo(object), signal);
 }

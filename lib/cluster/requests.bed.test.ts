@@ -86,11 +86,15 @@ describe("requests", () => {
 
   it("SN-20: what another controller has applied meanwhile is not written again", async () => {
     const set = await beginSet();
-    const { record } = await set.apply([deployment(set.namespace, "a", "app:1")]);
-    await set.apply([deployment(set.namespace, "a", "app:2")]);
+    const app = (version: string) => [
+      configMap(set.namespace, "a", { version }),
+      deployment(set.namespace, "a", `app:${version}`),
+    ];
+    const { record } = await set.apply(app("1"));
+    await set.apply(app("2"));
     const before = await getObject(set.admin, referenceOf(deployment(set.namespace, "a")));
-    const { entries } = await set.apply([deployment(set.namespace, "a", "app:2")], { record });
-    expect(entries.map(({ action }) => action)).toEqual(["unchanged"]);
+    const { entries } = await set.apply(app("2"), { record });
+    expect(entries.map(({ action }) => action)).toEqual(["unchanged", "unchanged"]);
     const after = await getObject(set.admin, referenceOf(deployment(set.namespace, "a")));
     expect(after.metadata.generation).toBe(before.metadata.generation);
   });

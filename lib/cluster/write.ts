@@ -1,4 +1,5 @@
 import type { KubernetesObject } from "../api/object.ts";
+import { ApiError } from "./api-error.ts";
 import { isFrozen, isMarked } from "./object-metadata.ts";
 import { applyObject } from "./objects.ts";
 import type { Planned } from "./plan.ts";
@@ -21,23 +22,23 @@ export function mayWriteUntried(probing: Probing, plan: Planned): boolean {
   return !isMarked(object, `${group}/ssa`, "IfNotPresent") && !isMarked(object, `${group}/force`, "enabled");
 }
 
+/** What became of a write that was not tried: the object as it is then, or why a look has to tell how it is. */
+export type UntriedWrite = { stored: KubernetesObject } | "refused" | "unanswered";
+
 /**
- * Applies an object if it is still as it was recorded, and returns it as it is then. Undefined where it is not, or was refused:
- * nothing is written then, and a look tells why.
+ * Applies an object if it is still as it was recorded. It is refused where it is not, or may not be so: nothing is written then.
+ * Unanswered, it may have been written.
  */
-export async function writeUntried(
-  { client, options }: Probing,
-  { object, recorded }: Planned,
-): Promise<KubernetesObject | undefined> {
+export async function writeUntried({ client, options }: Probing, { object, recorded }: Planned): Promise<UntriedWrite> {
   const { fieldManager, signal } = options;
-  if (recorded === undefined) return undefined;
+  if (recorded === undefined) return "refused";
   const { uid, resourceVersion } = recorded;
   const conditional = { ...object, metadata: { ...object.metadata, uid, resourceVersion } };
   try {
-    return await applyObject(client, conditional, { fieldManager, force: true }, signal);
+    return { stored: await applyObject(client, conditional, { fieldManager, force: true, once: true }, signal) };
   } catch (error) {
     if (signal?.aborted === true) throw error;
-    return undefined;
+    return error instanceof ApiError && error.statusCode < 500 ? "refused" : "unanswered";
   }
 }
 
