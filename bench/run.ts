@@ -10,6 +10,7 @@ import { benchMany, folders, prefixed, type Shape, substituted } from "./many.ts
 import { type MeasuredSluice, startMeasuredSluice } from "./measured-sluice.ts";
 import { benchPush } from "./push.ts";
 import { benchRequests } from "./requests.ts";
+import { benchUnhealthy } from "./unhealthy.ts";
 
 /** What can be measured, by name. Each starts from a control plane and a Sluice that are empty, so that no figure depends on another. */
 const benches: Record<string, { title: string; run: () => Promise<Figure[]> }> = {
@@ -32,6 +33,10 @@ const benches: Record<string, { title: string; run: () => Promise<Figure[]> }> =
   "many-500-substituted": many(500, substituted, 13.6),
   "many-1000": many(1000, folders),
   "many-1000-substituted": many(1000, substituted),
+  unhealthy: {
+    title: "A push beside 200 Kustomizations that never become healthy",
+    run: () => onSluice((sluice) => benchUnhealthy(sluice, 200)),
+  },
   fetch: { title: "Fetch of a large repository", run: benchFetch },
   bundles: { title: "Bundles", run: benchBundles },
 };

@@ -3,6 +3,7 @@ import type { Finalizer, Outcome, Reconciler } from "../engine/reconciler.ts";
 import { formatGoDuration } from "../text/go-duration.ts";
 import { applyRevision } from "./kustomization/apply.ts";
 import { cancelHealthCheck } from "./kustomization/cancel-health-check.ts";
+import { LeftToOthers, leftToOthers } from "./kustomization/contested.ts";
 import { refuseDecryptionIdentity } from "./kustomization/decryption.ts";
 import { deleteInventory } from "./kustomization/deletion.ts";
 import { checkDependencies } from "./kustomization/dependencies.ts";
@@ -70,6 +71,7 @@ export const reconcileKustomization: Reconciler<Kustomization, KustomizationStat
     return (await checkHealth(pass, started)) ?? succeed(pass, started);
   } catch (error) {
     if (error instanceof Halt) return halted(pass, error);
+    if (error instanceof LeftToOthers) return leftToOthers(pass, error);
     if (!(error instanceof StageWait)) throw error;
     const end = waitForStage(pass, error, stage);
     return end instanceof Halt ? halted(pass, end) : end;

@@ -10,6 +10,7 @@ import { inputDigest } from "../../kustomize/build.ts";
 import { BuildFailed } from "../../kustomize/build-failed.ts";
 import type { ResolvedArtifact } from "../../kustomize/remotes.ts";
 import { announceChanges, formatChange, isChange, logChanges } from "./changes.ts";
+import { contestedAfter, leaveContested } from "./contested.ts";
 import { holdFluxControllers, withoutFluxControllers } from "./flux-controllers.ts";
 import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
@@ -29,11 +30,12 @@ export type Applied = {
 
 /**
  * Brings the cluster to one revision: fetch, build, apply in stages, prune. Where neither the inputs nor the cluster have
- * changed since the last pass nothing of that happens (design, decision 7). Throws a Halt, or a StageWait where a stage
- * needs time.
+ * changed since the last pass nothing of that happens (design, decision 7). Throws a Halt, a StageWait where a stage
+ * needs time, or LeftToOthers.
  */
 export async function applyRevision(pass: Pass, source: Source): Promise<Applied> {
   const record = await readRecord(pass.context, pass.object, pass.remote ?? {});
+  if (record !== undefined) await leaveContested(pass, record);
   let opened: Promise<ResolvedArtifact> | undefined;
   const artifact = () => {
     opened ??= open(pass, source);
@@ -166,6 +168,7 @@ async function applyBuild(
     ...(remotes.length === 0 ? {} : { remotes }),
     rendered: digest,
     ...(held.length === 0 ? {} : { held }),
+    ...(record?.contested === undefined ? {} : { contested: record.contested }),
     inventory: record?.inventory ?? [],
   } satisfies Omit<KustomizationRecord, "applied">;
   const unapplied: AppliedRecord = record?.applied ?? { lookedAt: 0, fieldManager, objects: {} };
@@ -184,7 +187,8 @@ async function applyBuild(
   await prune(pass, staleOf(old, inventory), digest);
   const messages = pass.events.map(({ message }) => message);
   const tellable = messages.length === 0 ? {} : { tellable: { since: pass.startedAt, messages } };
-  await writeRecord(context, object, { ...known, inventory, applied: result.record, ...tellable });
+  const contested = contestedAfter(pass, record, result);
+  await writeRecord(context, object, { ...known, inventory, applied: result.record, contested, ...tellable });
   return { digest, changed: entries.some(isChange) };
 }
 

@@ -31,7 +31,10 @@ export type HealthCheck = {
   looks: number;
 };
 
-/** Looking again in place for this long costs less than another invocation (design, decision 4). */
+/**
+ * Looking again in place for this long costs less than another invocation (design, decision 4). Later looks look once: what was not
+ * ready then takes longer, and many that wait would hold all places.
+ */
 const inPlaceMilliseconds = 1000;
 /** How much longer than its timeout a health check may seem to run before it counts as lost. */
 const lostMilliseconds = 30_000;
@@ -104,7 +107,7 @@ function asReference(reference: {
 }
 
 /**
- * Looks at health, again in place for a second at most, and undefined when all is well. Where something is still under way
+ * Looks at health, at first again in place for a second at most, and undefined when all is well. Where something is still under way
  * the outcome asks for a later look; a failure or the deadline throws a Halt (KS-191 to KS-195, SN-08).
  */
 export async function checkHealth(pass: Pass, check: HealthCheck): Promise<Outcome<KustomizationStatus> | undefined> {
@@ -113,7 +116,7 @@ export async function checkHealth(pass: Pass, check: HealthCheck): Promise<Outco
   pass.originRevision = check.originRevision;
   const { references, expiring } = await healthTargets(pass);
   const rules = await healthRulesOf(pass);
-  const placeEnd = Date.now() + inPlaceMilliseconds;
+  const placeEnd = Date.now() + (check.looks === 0 ? inPlaceMilliseconds : 0);
   for (let pause = 50; ; pause = Math.min(pause * 2, 400)) {
     const observations = await observeHealth(pass.target, references, context.signal, rules);
     const pending = observations.filter(

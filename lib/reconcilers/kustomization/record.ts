@@ -3,6 +3,7 @@ import type { AppliedRecord } from "../../cluster/applied-record.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import type { UsedRemote } from "../../kustomize/remote-content.ts";
 import type { Json } from "../../platform/ports.ts";
+import type { Contested } from "./contested.ts";
 
 /**
  * What is remembered of a Kustomization between passes (design, "State"). It saves requests and keeps track of what a pass
@@ -37,6 +38,8 @@ export type KustomizationRecord = {
    * events are recorded would find nothing to tell when it is repeated.
    */
   tellable?: { since: number; messages: string[] };
+  /** What was corrected lately. */
+  contested?: Contested;
   /** What a pass set out to apply, and may have applied in part (SN-13); absent once a pass was complete. */
   begun?: InventoryEntry[];
 };
