@@ -11,6 +11,7 @@ import { followSample } from "../host/sample/sample.ts";
 import { sampleContent, sampleName } from "../host/sample/sample-objects.ts";
 import { startSampleServer } from "../host/sample/sample-server.ts";
 import { kustomizeBinary } from "../kustomize/binary.ts";
+import { environmentCredentials } from "../platform/local/aws-credentials.ts";
 import { installInto } from "./install-cluster.ts";
 import { requireKnownFlags } from "./known-flags.ts";
 import { type StartedCluster, startCluster } from "./start-cluster.ts";
@@ -116,6 +117,11 @@ async function startAll(
     { type: "kubeconfig", kubeconfig: await cluster.kubeconfig() },
     { userAgent: "sluice/0.1.0", trusted: true },
   );
+  const awsCredentials = environmentCredentials(process.env);
+  if (awsCredentials !== undefined)
+    console.say(
+      "AWS credentials are in the environment: they decrypt files of AWS KMS for every Kustomization that names none of its own.",
+    );
   const install = options.install || cluster.embedded !== undefined;
   const host = await startHost({
     directory: cluster.directory,
@@ -124,6 +130,7 @@ async function startAll(
     cluster: { id: clusterId, kubeconfig: cluster.kubeconfig },
     concurrency: options.concurrency,
     log: console.log,
+    awsCredentials,
     wrap: view.wrap,
     prepare: async ({ endpoint, certificateAuthority, admissionSeed: seed }) => {
       if (!install) return requirePrepared(client);

@@ -11,7 +11,7 @@ import type { NamedCluster } from "../platform/local/clusters.ts";
 import { startListener } from "../platform/local/listener.ts";
 import { createLocalPlatform, type LocalPlatform } from "../platform/local/platform.ts";
 import { keepLocalSecret } from "../platform/local/secrets.ts";
-import type { Logger } from "../platform/ports.ts";
+import type { AwsCredentials, Logger } from "../platform/ports.ts";
 import { applyKinds } from "../reconcilers/apply-kinds.ts";
 import { sourceKinds } from "../reconcilers/source-kinds.ts";
 import { hostCertificate } from "./certificate.ts";
@@ -32,6 +32,8 @@ export type HostOptions = {
   /** Objects of each queue that are worked on at once. */
   concurrency: number;
   log: Logger;
+  /** With which the host itself asks AWS's key service; without them a ServiceAccount of the cluster does (SN-19). */
+  awsCredentials?: AwsCredentials | undefined;
   /** Sees the platform before anything uses it: tests and the live view wrap its ports here. */
   wrap?: (platform: LocalPlatform) => LocalPlatform;
   /** Prepares the cluster once the listener answers and before any work is done: an installation. */
@@ -94,7 +96,8 @@ async function start(options: HostOptions, ending: (() => Promise<void>)[], stop
   ending.push(() => listener.close());
 
   const endpoint = options.advertise ?? listener.url;
-  const local = createLocalPlatform({ directory, endpoint, cluster: options.cluster, log, expiry });
+  const { cluster, awsCredentials } = options;
+  const local = createLocalPlatform({ directory, endpoint, cluster, log, expiry, awsCredentials });
   const items = createItemSignals(itemMilliseconds);
   ending.push(async () => {
     const closed = local.close();

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Logger, Platform, QueueName } from "../ports.ts";
+import type { AwsCredentials, Logger, Platform, QueueName } from "../ports.ts";
 import { createLocalArtifactStore } from "./artifact-store.ts";
 import { createLocalClusters, type NamedCluster } from "./clusters.ts";
 import { createDeadLetters, type DeadLetters } from "./dead-letters.ts";
@@ -15,6 +15,8 @@ export type LocalPlatformOptions = {
   endpoint: string;
   cluster: NamedCluster;
   log: Logger;
+  /** AWS credentials of the host itself, where it was given any. */
+  awsCredentials?: AwsCredentials | undefined;
   /** Records that are of no use after a time. */
   expiry?: RecordExpiry[];
   /** Shorter times for tests. */
@@ -33,7 +35,7 @@ export type LocalPlatform = Platform & {
 
 /** Opens the platform: undone messages of an earlier process are delivered again once their queue has a consumer. */
 export function createLocalPlatform(options: LocalPlatformOptions): LocalPlatform {
-  const { directory, endpoint, log } = options;
+  const { directory, endpoint, log, awsCredentials } = options;
   const deadLetters = createDeadLetters(join(directory, "dead-letters"));
   const queue = createLocalQueue({
     journal: openQueueJournal(directory),
@@ -53,6 +55,7 @@ export function createLocalPlatform(options: LocalPlatformOptions): LocalPlatfor
     secrets: createLocalSecrets(join(directory, "secrets")),
     clusters: createLocalClusters(join(directory, "clusters"), options.cluster),
     clock: { now: () => new Date() },
+    ...(awsCredentials === undefined ? {} : { awsCredentials: async () => awsCredentials }),
     log,
     endpoint,
     consume: queue.consume,
