@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -254,6 +254,14 @@ describe("how it is built", () => {
     await render(artifact);
     await expect(render(artifactOf({ "a.yaml": "a: [" }))).rejects.toThrow();
     expect(await readdir(scratch)).toEqual([]);
+  });
+
+  it("SN-03: a build that needs no kustomize removes what one that died has left, too", async () => {
+    const own = await mkdtemp(join(scratch, "swept-"));
+    await mkdir(join(own, "sluice-build-4194303-1700000000000-abcdef"));
+    await build(artifactOf({ "a.yaml": configMap("swept") }), {}, { directory: own });
+    expect(await readdir(own)).toEqual([]);
+    await rm(own, { recursive: true });
   });
 
   it("renders equal input once", async () => {

@@ -14,7 +14,7 @@ import { renderOnce } from "./render-cache.ts";
 import { readObjects } from "./rendered-objects.ts";
 import { type RunResult, runKustomize } from "./run-kustomize.ts";
 import type { BuildSpec } from "./spec.ts";
-import { type Content, inWorkspace } from "./workspace.ts";
+import { type Content, inWorkspace, sweepOnce } from "./workspace.ts";
 
 /** A plan that can be carried out. */
 type Buildable = Exclude<Plan, { failure: BuildFailed }>;
@@ -53,6 +53,7 @@ export async function build(artifact: OpenArtifact, spec: BuildSpec, options: Bu
 }
 
 async function buildPlan(plan: Plan, options: BuildOptions): Promise<BuildResult> {
+  await sweepOnce(options.directory);
   if ("failure" in plan) throw new BuildFailed(plan.failure.message, { cause: plan.failure });
   let plain: Rendered | undefined;
   const render = async () => {

@@ -25,9 +25,7 @@ export async function inWorkspace<T>(
   work: (root: string) => Promise<T>,
 ): Promise<T> {
   const parent = scratch ?? tmpdir();
-  const sweep = swept.get(parent) ?? sweepLeftovers(parent);
-  swept.set(parent, sweep);
-  await sweep;
+  await sweepOnce(parent);
   // mkdtemp makes it readable by this user alone.
   const root = await mkdtemp(join(parent, `${prefix}-${self}-`));
   try {
@@ -36,6 +34,13 @@ export async function inWorkspace<T>(
   } finally {
     await rm(root, { recursive: true, force: true });
   }
+}
+
+/** Sweeps before the first build of this process, whether or not that one needs a directory: what it removes may be another tenant's. */
+export function sweepOnce(parent: string = tmpdir()): Promise<void> {
+  const sweep = swept.get(parent) ?? sweepLeftovers(parent);
+  swept.set(parent, sweep);
+  return sweep;
 }
 
 /** Removes the directories of builds whose process is gone. Exported for the tests, which cannot die halfway. */

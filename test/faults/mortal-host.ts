@@ -1,3 +1,4 @@
+import { appendFileSync } from "node:fs";
 import { startHost } from "../../lib/host/host.ts";
 import { createLocalLogger } from "../../lib/platform/local/log.ts";
 import type { QueueMessage, QueueName } from "../../lib/platform/ports.ts";
@@ -22,6 +23,8 @@ export type MortalHostOptions = {
   apiServer: string;
   /** Each message is delivered twice. */
   twice: boolean;
+  /** Gets all that is logged; without it errors alone are shown. */
+  logFile?: string;
 };
 
 const options: MortalHostOptions = JSON.parse(process.argv[2] ?? "");
@@ -33,7 +36,12 @@ const host = await startHost({
   listen: { address: "127.0.0.1", port: options.port },
   cluster: { id: "faults", kubeconfig: options.kubeconfig },
   concurrency: 10,
-  log: createLocalLogger({ format: "json", level: "error", write: (line) => process.stderr.write(`${line}\n`) }),
+  log: createLocalLogger({
+    format: "json",
+    level: options.logFile === undefined ? "error" : "debug",
+    write: (line) =>
+      options.logFile === undefined ? process.stderr.write(`${line}\n`) : appendFileSync(options.logFile, `${line}\n`),
+  }),
   wrap: (platform) => {
     const wrapped = points.wrap(platform);
     const { queue } = wrapped;
