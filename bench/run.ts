@@ -35,7 +35,7 @@ const benches: Record<string, { title: string; run: () => Promise<Figure[]> }> =
   "many-1000-substituted": many(1000, substituted),
   unhealthy: {
     title: "A push beside 200 Kustomizations that never become healthy",
-    run: () => onSluice((sluice) => benchUnhealthy(sluice, 200)),
+    run: () => onSluice((sluice) => onSluice((quiet) => benchUnhealthy(sluice, quiet, 200))),
   },
   fetch: { title: "Fetch of a large repository", run: benchFetch },
   bundles: { title: "Bundles", run: benchBundles },
