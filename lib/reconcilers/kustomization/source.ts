@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Artifact } from "../../api/artifact.ts";
 import type { Kustomization } from "../../api/kustomization.ts";
 import type { KubernetesObject } from "../../api/object.ts";
@@ -7,6 +6,7 @@ import { checkPathNames } from "../../cluster/path-segment.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import { download } from "../../platform/http.ts";
 import { artifactKey, keyOfArtifactUrl } from "../artifact-storage.ts";
+import { wrongDigest } from "./artifact-digest.ts";
 import { failure, Halt } from "./halt.ts";
 
 /** Where the sources of Kustomizations live (KS-002). */
@@ -140,18 +140,8 @@ export async function fetchArtifact(
     const message = `Source is not ready, artifact not found, retrying in ${context.settings.requeueDependencySeconds}s`;
     throw new Halt({ reason: "ArtifactFailed", message, retry: "dependency", started: true });
   }
-  const [algorithm = "sha256", expected = ""] = artifact.digest.includes(":")
-    ? artifact.digest.split(":", 2)
-    : ["sha256", artifact.digest];
-  if (!["sha256", "sha384", "sha512"].includes(algorithm)) {
-    throw failure("ArtifactFailed", `failed to verify archive: digest algorithm '${algorithm}' is not available`);
-  }
-  if (createHash(algorithm).update(bytes).digest("hex") !== expected) {
-    throw failure(
-      "ArtifactFailed",
-      `failed to verify archive: computed digest doesn't match provided '${artifact.digest}'`,
-    );
-  }
+  const problem = await wrongDigest(bytes, artifact.digest);
+  if (problem !== undefined) throw failure("ArtifactFailed", `failed to verify archive: ${problem}`);
   return bytes;
 }
 
