@@ -100,6 +100,23 @@ describe("owner labels", () => {
   });
 });
 
+describe("a deletion", () => {
+  it("KS-173, KS-178, KS-210: takes what is the tenant's own, whatever its inventory was made to say", async () => {
+    const sourceRef = await b.source({ "a.yaml": configMap("leaving", {}) });
+    const { name, namespace } = (await b.attempt({ sourceRef, targetNamespace: "team-b" })).metadata;
+    await b.patch("Kustomization", name, { spec: { suspend: true } });
+    const ids = ["nonsense", "", "team-b_leaving__ConfigMap"];
+    const merge = { status: { inventory: { entries: ids.map((id) => ({ id, v: "v1" })) } } };
+    const options = { fieldManager: "attacker", subresource: "status" };
+    await patchObject(b.client, kustomization("team-b", name), { merge }, options);
+    await b.patch("Kustomization", name, { spec: { suspend: false, deletionPolicy: "Delete" } });
+    const path = `/apis/${apiVersions.Kustomization}/namespaces/${namespace}/kustomizations/${name}`;
+    await b.client.request({ method: "DELETE", path });
+    await b.untilGone("Kustomization", name);
+    await b.untilGone("ConfigMap", "leaving");
+  }, 60_000);
+});
+
 describe("events", () => {
   let chat: ChatService;
   afterAll(() => chat?.close());
