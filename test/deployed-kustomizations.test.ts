@@ -13,7 +13,7 @@ import { connectTo } from "./bed/installed.ts";
 import { createKey, statementsOfRole } from "./bed/localstack/call.ts";
 import { type DeployedSluice, deploySluice } from "./bed/localstack/deployment.ts";
 import type { BedAws, BedCluster } from "./bed/parts.ts";
-import { openSopsWorkshop, type SopsWorkshop } from "./bed/sops/workshop.ts";
+import { type AgePair, openSopsWorkshop, type SopsType, type SopsWorkshop } from "./bed/sops/workshop.ts";
 import { apiVersions, conditionOf, configMap, openWorkspace, type Workspace } from "./bed/workspace.ts";
 
 let directory: string;
@@ -77,6 +77,11 @@ async function encrypted(name: string, ...recipients: string[]): Promise<string>
   return (await workshop.encrypt(secret(name, `of ${name}`), "json", args, undefined, aws.env)).toString();
 }
 
+/** A value of a Secret's data that is a SOPS file itself. */
+async function value(text: string, type: SopsType, { recipient }: AgePair): Promise<string> {
+  return (await workshop.encrypt(text, type, ["--age", recipient])).toString("base64");
+}
+
 const decryption = { provider: "sops", secretRef: { name: "keys" } } as const;
 const done = { apiVersion: "v1", kind: "ConfigMap", current: "data.phase == 'done'" };
 const labels = { "app/version": "v1" };
@@ -88,6 +93,7 @@ const specs: Record<string, Partial<KustomizationSpec>> = {
   kms: { decryption: { provider: "sops" } },
   "other-role": { decryption: { provider: "sops" } },
   account: { decryption: { provider: "sops", serviceAccountName: "reader" } },
+  formats: { decryption, ignore: [{ paths: ["/metadata/annotations/mine"], target: { name: "form(at)?s" } }] },
   generated: { decryption },
   substituted: { postBuild: { substituteFrom: [{ kind: "ConfigMap", name: "settings" }] } },
   base: {},
@@ -105,6 +111,7 @@ const specs: Record<string, Partial<KustomizationSpec>> = {
 async function createEverything(): Promise<void> {
   const { namespace, client } = workspace;
   const age = await workshop.ageKey();
+  const quantum = await workshop.ageKey("pq");
   const pgp = await generateKey({ userIDs: [{ name: "sluice" }], format: "object" });
   await workshop.setPublicKeyring(pgp.publicKey.write());
   const base = await bases.repository("base");
@@ -118,6 +125,18 @@ async function createEverything(): Promise<void> {
     "kms/secret.yaml": await encrypted("kms", "--kms", keyArn),
     "other-role/secret.yaml": await encrypted("other-role", "--kms", `${keyArn}+${otherRole}`),
     "account/secret.yaml": await encrypted("account", "--kms", keyArn),
+    "formats/secret.yaml": JSON.stringify({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "formats" },
+      data: {
+        "a.env": await value("A=1\n", "dotenv", quantum),
+        "a.ini": await value("[a]\nb = 2\n", "ini", quantum),
+        "a.json": await value(`{"a": 3}`, "json", quantum),
+        "a.yaml": await value("a: 4\n", "yaml", quantum),
+        other: await value("5", "binary", quantum),
+      },
+    }),
     "generated/kustomization.yaml": JSON.stringify({
       secretGenerator: [{ name: "generated", files: ["token"] }],
       configMapGenerator: [{ name: "generated", literals: ["a=b"] }],
@@ -140,7 +159,7 @@ async function createEverything(): Promise<void> {
 
   const make = (kind: "Secret" | "ConfigMap" | "ServiceAccount", metadata: KubernetesObject["metadata"], rest = {}) =>
     workspace.create({ apiVersion: apiVersions[kind], kind, metadata, ...rest });
-  const keys = { "age.agekey": age.identity, "pgp.asc": pgp.privateKey.armor() };
+  const keys = { "age.agekey": `${age.identity}\n${quantum.identity}`, "pgp.asc": pgp.privateKey.armor() };
   await make("Secret", { name: "keys" }, { stringData: keys });
   await make("Secret", { name: "kubeconfig" }, { stringData: { value: remote.kubeconfig } });
   const watched = { "reconcile.fluxcd.io/watch": "Enabled" };
@@ -188,6 +207,17 @@ describe("Kustomizations on AWS", { timeout: 90_000 }, () => {
   it("KS-090, KS-096: what is encrypted for age and for PGP, whose program is a file of its own, is decrypted", async () => {
     expect(await applied("age", "Secret")).toEqual({ name: "age", password: "of age" });
     expect(await applied("pgp", "Secret")).toEqual({ name: "pgp", password: "of pgp" });
+  });
+
+  it("KS-093, KS-097: values in each of SOPS's formats are decrypted with a post-quantum key; the pattern of an ignore rule is read", async () => {
+    expect(await applied("formats", "Secret")).toEqual({
+      name: "formats",
+      "a.env": "A=1\n",
+      "a.ini": "[a]\nb = 2\n",
+      "a.json": expect.stringMatching(/^\{\s*"a": 3\s*\}\s*$/),
+      "a.yaml": "a: 4\n",
+      other: "5",
+    });
   });
 
   it("KS-100: the function's own role decrypts with the keys of the setting, and as its roles", async () => {
