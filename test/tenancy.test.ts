@@ -5,7 +5,7 @@ import { findObject } from "../lib/cluster/objects.ts";
 import { uniqueName } from "./bed/bed.ts";
 import { messageOf } from "./bed/sources.ts";
 import { openTenants, type Team, type Tenants } from "./bed/tenants.ts";
-import { conditionOf, configMap, type Reconciled } from "./bed/workspace.ts";
+import { apiVersions, conditionOf, configMap, type Reconciled } from "./bed/workspace.ts";
 
 const canary = uniqueName("c4n4ry");
 let tenants: Tenants;
@@ -51,6 +51,27 @@ describe("the worked example of docs/tenancy.md", () => {
     expect(await find(rbac, "Role", "more", "team-b")).toBeUndefined();
     await b.push({ "role.yaml": null });
   });
+});
+
+describe("the platform under lockdown", () => {
+  it("MT-003: what names the account of the controller has the rights of the platform", async () => {
+    const metadata = { name: "platform", namespace: "flux-system" };
+    const source = {
+      interval: "1h",
+      url: (await b.repository({ "a.yaml": namespace("made") })).url,
+      ref: { branch: "main" },
+    };
+    const sourceRef = { kind: "GitRepository", name: "platform" };
+    const spec = { interval: "1h", prune: false, serviceAccountName: "kustomize-controller", sourceRef };
+    const platform: KubernetesObject[] = [
+      { apiVersion: apiVersions.GitRepository, kind: "GitRepository", metadata, spec: source },
+      { apiVersion: apiVersions.Kustomization, kind: "Kustomization", metadata, spec },
+    ];
+    for (const object of platform) await b.create(object);
+    await expect.poll(() => find("v1", "Namespace", "made"), { timeout: 30_000 }).toBeDefined();
+  });
+
+  const namespace = (name: string) => manifest("v1", "Namespace", { name });
 });
 
 describe("a tenant reaches nothing by what it applies", () => {

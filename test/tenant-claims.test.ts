@@ -64,11 +64,11 @@ describe("owner labels", () => {
     await b.patch("ConfigMap", "claimed", { data: { one: "1" } });
     await b.patch("ConfigMap", "wearing", { data: { one: "1" } });
     await expect.poll(async () => (await told())[0]).toBeGreaterThan(ofA);
-    // What goes round does so several times a second.
+    // What goes round does so several times a second; what was before may still come in.
     await sleep(5000);
     const [thenA = 0, thenB = 0] = await told();
-    expect(thenA - ofA).toBeLessThanOrEqual(2);
-    expect(thenB - ofB).toBeLessThanOrEqual(1);
+    expect(thenA - ofA).toBeLessThanOrEqual(4);
+    expect(thenB - ofB).toBeLessThanOrEqual(4);
     expect((await b.find("ConfigMap", "claimed"))?.data).toEqual({ one: "1" });
   }, 60_000);
 
@@ -110,6 +110,9 @@ describe("a deletion", () => {
     const options = { fieldManager: "attacker", subresource: "status" };
     await patchObject(b.client, kustomization("team-b", name), { merge }, options);
     await b.patch("Kustomization", name, { spec: { suspend: false, deletionPolicy: "Delete" } });
+    // A pass takes no notice of it either.
+    await b.untilReady("Kustomization", name);
+    await patchObject(b.client, kustomization("team-b", name), { merge }, options);
     const path = `/apis/${apiVersions.Kustomization}/namespaces/${namespace}/kustomizations/${name}`;
     await b.client.request({ method: "DELETE", path });
     await b.untilGone("Kustomization", name);

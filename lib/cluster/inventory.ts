@@ -58,3 +58,14 @@ export function referencesOf(entries: readonly InventoryEntry[]): ObjectReferenc
     return { apiVersion, kind, name, ...(namespace === "" ? {} : { namespace }) };
   });
 }
+
+/** The objects that an inventory names, without entries that cannot be read: what is in a status may have been written by others. */
+export function readableReferencesOf(entries: readonly InventoryEntry[]): ObjectReference[] {
+  return entries.flatMap((entry) => {
+    try {
+      return referencesOf([entry]);
+    } catch {
+      return [];
+    }
+  });
+}

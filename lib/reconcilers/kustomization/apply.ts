@@ -3,7 +3,13 @@ import type { KubernetesObject } from "../../api/object.ts";
 import type { AppliedRecord } from "../../cluster/applied-record.ts";
 import { type ApplyEntry, ApplyFailed, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
 import { formatDroppedFields } from "../../cluster/dropped-fields.ts";
-import { differenceOf, formatInventory, formatInventoryId, referencesOf, staleOf } from "../../cluster/inventory.ts";
+import {
+  differenceOf,
+  formatInventory,
+  formatInventoryId,
+  readableReferencesOf,
+  staleOf,
+} from "../../cluster/inventory.ts";
 import { PruneFailed, pruneObjects } from "../../cluster/prune.ts";
 import { InvalidArtifact, openArtifact, PathNotFound, selectPath } from "../../kustomize/artifact.ts";
 import { inputDigest } from "../../kustomize/build.ts";
@@ -44,25 +50,27 @@ export async function applyRevision(pass: Pass, source: Source): Promise<Applied
   const changed = record !== undefined && tellWhatWasNotTold(pass, record);
   const references = await readReferences(pass);
   if (record !== undefined && (await nothingToDo(pass, source, record, references, artifact)))
-    return isInHistory(pass, record.rendered) ? { changed } : { changed, digest: record.rendered };
+    return endsHistory(pass, record.rendered) ? { changed } : { changed, digest: record.rendered };
   return applyBuild(pass, source, record, references, await artifact());
 }
 
 /**
- * The events of a pass that died after its work: its status, which is written after them, would be in the history (KS-226). Whether
- * there were any.
+ * The events of a pass that died after its work: its status, which is written after them, would be in the history (KS-226); of one
+ * that was not complete only the delivery tells. Whether there were any.
  */
-function tellWhatWasNotTold(pass: Pass, { tellable, rendered: digest }: KustomizationRecord): boolean {
+function tellWhatWasNotTold(pass: Pass, { tellable, rendered: digest, begun }: KustomizationRecord): boolean {
   if (tellable === undefined) return false;
   const since = Math.floor(tellable.since / 1000) * 1000;
-  const history = pass.status.history ?? [];
-  if (history.some((entry) => entry.digest === digest && Date.parse(entry.lastReconciled) >= since)) return false;
+  const isInHistory = pass.status.history?.some(
+    (entry) => entry.digest === digest && Date.parse(entry.lastReconciled) >= since,
+  );
+  if (begun === undefined ? isInHistory === true : !pass.context.redelivered) return false;
   for (const message of tellable.messages) publish(pass, { type: "Normal", reason: "Progressing", message });
   return true;
 }
 
 /** Whether the history ends with this and all was well: a pass that dies after its work has not said so (KS-226). */
-function isInHistory({ status }: Pass, digest: string): boolean {
+function endsHistory({ status }: Pass, digest: string): boolean {
   const [latest] = status.history ?? [];
   return latest?.digest === digest && latest.lastReconciledStatus === "ReconciliationSucceeded";
 }
@@ -154,7 +162,7 @@ async function applyBuild(
   reportProgress(pass, "Detecting drift");
   const { objects, held } = await holdFluxControllers(pass, rendered, record);
 
-  const old = [...(status.inventory?.entries ?? []), ...(record?.begun ?? [])];
+  const old = united(status.inventory?.entries ?? [], record?.begun ?? []);
   const intent = formatInventory(objects.map(referenceOf));
   const known = {
     format: 1 as const,
@@ -177,7 +185,7 @@ async function applyBuild(
   if (differenceOf(intent, old).length > 0) await writeRecord(context, object, { ...known, applied: unapplied, begun });
 
   const result = await applied(pass, objects, record, { digest, old, known, begun });
-  const entries = context.redelivered ? sinceRecord(result, unapplied) : result.entries;
+  const entries = entriesToTell(pass, result, record);
   logChanges(pass, entries);
   announceChanges(pass, entries);
   const dropped = formatDroppedFields(entries);
@@ -185,11 +193,16 @@ async function applyBuild(
   const inventory = formatInventory(entries.map(({ reference }) => reference));
   status.inventory = { entries: inventory };
   await prune(pass, staleOf(old, inventory), digest);
-  const messages = pass.events.map(({ message }) => message);
-  const tellable = messages.length === 0 ? {} : { tellable: { since: pass.startedAt, messages } };
+  const tellable = tellableOf(pass);
   const contested = contestedAfter(pass, record, result);
   await writeRecord(context, object, { ...known, inventory, applied: result.record, contested, ...tellable });
   return { digest, changed: entries.some(isChange) };
+}
+
+/** What a pass has to tell that is told after its record is written, with what only its failure tells. */
+function tellableOf({ events, startedAt }: Pass, more = ""): Pick<KustomizationRecord, "tellable"> {
+  const messages = [...events.map(({ message }) => message), more].filter((message) => message !== "");
+  return messages.length === 0 ? {} : { tellable: { since: startedAt, messages } };
 }
 
 type Undertaking = {
@@ -227,28 +240,36 @@ async function applied(
       signal: context.signal,
     });
     if (result.pending.length === 0) return result;
-    await writeRecord(context, object, { ...known, applied: result.record, begun });
-    announceChanges(pass, result.entries);
+    announceChanges(pass, entriesToTell(pass, result, record));
+    const tellable = tellableOf(pass);
+    await writeRecord(context, object, { ...known, applied: result.record, begun, ...tellable });
     throw new StageWait(result.pending);
   } catch (error) {
     if (!(error instanceof ApplyFailed)) throw error;
     const references = error.entries.map(({ reference }) => reference);
     status.inventory = { entries: united(old, formatInventory(references)) };
-    await writeRecord(context, object, { ...known, applied: error.record, begun: status.inventory.entries });
+    const lines = entriesToTell(pass, error, record).filter(isChange).map(formatChange);
+    const tellable = tellableOf(pass, lines.join("\n"));
+    const begun = status.inventory.entries;
+    await writeRecord(context, object, { ...known, applied: error.record, begun, ...tellable });
     recordHistory(pass, digest, "ReconciliationFailed");
-    const lines = error.entries.filter(isChange).map((entry) => `${formatChange(entry)}\n`);
-    throw failure("ReconciliationFailed", `${error.message}\n${lines.join("")}`, error);
+    throw failure("ReconciliationFailed", `${error.message}\n${lines.map((line) => `${line}\n`).join("")}`, error);
   }
 }
 
 /**
- * What has changed since the record was made: what is as wanted by now, and was not wanted so then, was applied by the delivery
- * that died before it could tell.
+ * What became of the objects. After a look that may have died: since the record was made, as what is as wanted by now, and was not
+ * wanted so then, was applied by the one that died before it could tell.
  */
-function sinceRecord({ entries, record }: ApplyResult, earlier: AppliedRecord): ApplyEntry[] {
+function entriesToTell(
+  { context }: Pass,
+  { entries, record }: Pick<ApplyFailed, "entries" | "record">,
+  earlier: KustomizationRecord | undefined,
+): readonly ApplyEntry[] {
+  if (!context.redelivered) return entries;
   return entries.map((entry) => {
     const id = formatInventoryId(entry.reference);
-    const [before, now] = [earlier.objects[id], record.objects[id]];
+    const [before, now] = [earlier?.applied.objects[id], record.objects[id]];
     if (entry.action !== "unchanged" || before?.digest === now?.digest) return entry;
     return { ...entry, action: before === undefined ? "created" : "configured" };
   });
@@ -260,7 +281,7 @@ async function prune(pass: Pass, stale: InventoryEntry[], digest: string): Promi
   const pruned = withoutFluxControllers(stale, pass);
   if (object.spec.prune !== true || pruned.length === 0) return;
   try {
-    const entries = await pruneObjects(target, referencesOf(pruned), {
+    const entries = await pruneObjects(target, readableReferencesOf(pruned), {
       group,
       ownerLabels: ownerLabels(object),
       concurrency: context.settings.concurrentSsa,

@@ -1,7 +1,7 @@
-import type { InventoryEntry, Kustomization, KustomizationStatus } from "../../api/kustomization.ts";
+import type { Kustomization, KustomizationStatus } from "../../api/kustomization.ts";
 import type { ObjectReference } from "../../api/object.ts";
 import { ApiError } from "../../cluster/api-error.ts";
-import { formatInventory, referencesOf } from "../../cluster/inventory.ts";
+import { formatInventory, readableReferencesOf, referencesOf } from "../../cluster/inventory.ts";
 import { findMetadata, findObject } from "../../cluster/objects.ts";
 import { PruneFailed, pruneObjects } from "../../cluster/prune.ts";
 import { formatSubject } from "../../cluster/subject.ts";
@@ -84,18 +84,9 @@ function deletesObjects({ spec }: Kustomization): boolean {
 
 /** What is in the inventory, and what a pass that did not end had begun to apply (SN-13). */
 async function applied({ object, context }: Pass): Promise<ObjectReference[]> {
-  const inventory = (object.status?.inventory?.entries ?? []).flatMap(readable);
-  const begun = referencesOf((await readRecord(context, object, "any"))?.begun ?? []);
+  const inventory = readableReferencesOf(object.status?.inventory?.entries ?? []);
+  const begun = readableReferencesOf((await readRecord(context, object, "any"))?.begun ?? []);
   return referencesOf(formatInventory([...inventory, ...begun]));
-}
-
-/** Somebody else may have written the status: an entry that names nothing keeps nobody from leaving, as in Flux. */
-function readable(entry: InventoryEntry): ObjectReference[] {
-  try {
-    return referencesOf([entry]);
-  } catch {
-    return [];
-  }
 }
 
 /**
