@@ -138,3 +138,36 @@ describe("feature gates", () => {
     expect(await passes()).toBe(before);
   }, 60_000);
 });
+
+describe("without the cluster's calls", () => {
+  it("KS-142, SN-14: a change by hand that nobody told of is taken back by the next look that a revision has not asked for", async () => {
+    const files = (version: string) => ({
+      "app/first.yaml": configMap("first", { version }),
+      "app/second.yaml": configMap("second", { key: "wanted" }),
+    });
+    const repository = await workspace.repository(files("1"));
+    await workspace.gitRepository("untold", repository.url);
+    const sourceRef = { kind: "GitRepository" as const, name: "untold" };
+    await workspace.kustomization("untold", { path: "./app", sourceRef });
+    await workspace.untilReady("Kustomization", "untold");
+    const call = await workspace.receiver("untold", "generic", [{ kind: "GitRepository", name: "untold" }]);
+    await workspace.untilReady("Receiver", "untold");
+    const calls = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+    const { items } = await workspace.client.request<{ items: { metadata: { name: string } }[] }>({
+      method: "GET",
+      path: calls,
+    });
+    for (const { metadata } of items)
+      await workspace.client.request({ method: "DELETE", path: `${calls}/${metadata.name}` });
+    // A configuration is followed a moment after it has changed.
+    await sleep(3000);
+    await workspace.patch("ConfigMap", "second", { data: { key: "changed by hand" } }, "somebody");
+
+    await repository.commit(files("2"));
+    expect(await call()).toBe(200);
+    await workspace.until("ConfigMap", "first", ({ data }) => Object(data).version === "2", 90);
+    expect((await workspace.find("ConfigMap", "second"))?.data).toEqual({ key: "changed by hand" });
+    await workspace.reconcile("Kustomization", "untold");
+    await workspace.until("ConfigMap", "second", ({ data }) => Object(data).key === "wanted", 90);
+  }, 300_000);
+});
