@@ -138,6 +138,8 @@ describe("a tenant reaches nothing by what it applies", () => {
   it("MT-003: a name that would be two headers is none", async () => {
     const failed = await b.attempt({ serviceAccountName: "team-b\r\nImpersonate-Group: system:masters" });
     expect(readyOf(failed)).toBe("False");
+    expect(messageOf(failed)).toMatch(/invalid character/i);
+    expect(await find("v1", "ConfigMap", "app", "team-b")).toBeDefined();
   });
 
   it("MT-005, KS-190: health of others' objects is looked at as the tenant", async () => {

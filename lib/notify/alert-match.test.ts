@@ -104,6 +104,14 @@ describe("messages", () => {
     expect(await matches({ inclusionList: ["(?=x)", "finished"] })).toBe(true);
   });
 
+  it("AL-006, TM-007: what takes too many steps is said and skipped, at once", async () => {
+    const before = performance.now();
+    const wide = "(a?){1000}".repeat(60);
+    const { matches: taken, warnings } = await match({ inclusionList: [wide, "a".repeat(1001)] });
+    expect([taken, warnings.length]).toEqual([false, 2]);
+    expect(performance.now() - before).toBeLessThan(3000);
+  });
+
   it("AL-007: an exclusion beats an inclusion, and an invalid one excludes nothing", async () => {
     expect(await matches({ inclusionList: ["finished"], exclusionList: ["größer$"] })).toBe(false);
     expect(await match({ exclusionList: ["("] })).toEqual({

@@ -73,6 +73,9 @@ async function isExcluded(
   return exclusionList.length > 0 && exclusionList.some(await finder("exclusion", message, warnings));
 }
 
+/** Of one expression: each step is taken for each character of each message, while others wait to be told. */
+const expressionLimits = { characters: 1000, steps: 5000 };
+
 /**
  * Whether an expression finds something in the message. The engine of expressions is loaded here: few Alerts have a list, and
  * it would be a quarter of what the function that notifies starts with.
@@ -85,9 +88,15 @@ async function finder(
   const { RE2JS } = await import("re2js");
   return (expression) => {
     try {
-      return RE2JS.compile(expression).matcher(message).find();
+      if (expression.length > expressionLimits.characters) throw new Error("too long");
+      const compiled = RE2JS.compile(expression);
+      if (compiled.programSize() > expressionLimits.steps) throw new Error("too large");
+      return compiled.matcher(message).find();
     } catch {
-      warnings.push({ reason: "InvalidConfig", message: `failed to compile ${list} regex: ${expression}` });
+      warnings.push({
+        reason: "InvalidConfig",
+        message: `failed to compile ${list} regex: ${expression.slice(0, 1000)}`,
+      });
       return false;
     }
   };
