@@ -10,7 +10,7 @@ import { announceTo, tell } from "./scene.ts";
 import { startSink } from "./sink.ts";
 
 /** All that one version of the set comes to, in a form in which two versions are equal. */
-export type EndState = { objects: unknown[]; status: unknown };
+export type EndState = { objects: unknown[]; status: unknown; told: unknown };
 
 /** One application each of whose versions makes, changes, removes and replaces objects. */
 export type ReplacingScene = {
@@ -97,7 +97,25 @@ async function endState(workspace: Workspace, revision: string, version: number)
     metadata: latest?.metadata,
     inventory: app.status?.inventory?.entries,
   };
-  return { objects, status: asAnyVersion(status, version, revision) };
+  const told = (await toldOf(workspace, revision)).map((line) => asAnyVersion(line, version, revision)).sort();
+  return { objects, status: asAnyVersion(status, version, revision), told };
+}
+
+/** What the events of a revision name as changed or deleted, each once: who died between an event and the status tells it again. */
+async function toldOf(workspace: Workspace, revision: string): Promise<string[]> {
+  const events = await workspace.events("Kustomization", "app");
+  const ofRevision = events.filter(
+    ({ metadata }) => metadata.annotations?.["kustomize.toolkit.fluxcd.io/revision"] === revision,
+  );
+  const lines = ofRevision.flatMap(({ message }) => message.split("\n"));
+  // Of what a dead pass made anew the next one knows that it is another, not that it was gone.
+  const changes = lines.map((line) => /^(\S+\/\S+) (created|configured|deleted)$/.exec(line));
+  const named = changes.flatMap((change) => (change === null ? [] : [`${change[1]} ${kindOf(change[2])}`]));
+  return [...new Set(named)];
+}
+
+function kindOf(action: string | undefined): string {
+  return action === "deleted" ? "deleted" : "changed";
 }
 
 /** What carries the owner labels and is not on its way out. */
@@ -154,6 +172,7 @@ function content({ kind, metadata, status: _status, ...rest }: KubernetesObject)
 function asAnyVersion(value: unknown, version: number, revision: string): unknown {
   const text = JSON.stringify(value)
     .replaceAll(new RegExp(`new-${version}(?!\\d)`, "g"), "new-N")
+    .replaceAll(new RegExp(`new-${version - 1}(?!\\d)`, "g"), "new-M")
     .replaceAll(Buffer.from(`new-${version}`).toString("base64"), "new-N")
     .replaceAll(/Health check passed in [^"]+/g, "Health check passed in <time>");
   return JSON.parse(revision === "" ? text : text.replaceAll(revision, "<revision>"));

@@ -34,7 +34,7 @@ export type KustomizationRecord = {
   /** What the apply engine found. */
   applied: AppliedRecord;
   /**
-   * What the last complete pass had to tell of changes, and when it began (milliseconds since 1970): a pass that dies before its
+   * What the last pass had to tell of changes, and when it began (milliseconds since 1970): a pass that dies before its
    * events are recorded would find nothing to tell when it is repeated.
    */
   tellable?: { since: number; messages: string[] };
