@@ -3,6 +3,7 @@ import type { Finalizer, Outcome, Reconciler } from "../engine/reconciler.ts";
 import { formatGoDuration } from "../text/go-duration.ts";
 import { applyRevision } from "./kustomization/apply.ts";
 import { cancelHealthCheck } from "./kustomization/cancel-health-check.ts";
+import { isClaimedByOthers } from "./kustomization/claimed-drift.ts";
 import { LeftToOthers, leftToOthers } from "./kustomization/contested.ts";
 import { refuseDecryptionIdentity } from "./kustomization/decryption.ts";
 import { deleteInventory } from "./kustomization/deletion.ts";
@@ -52,6 +53,7 @@ export const reconcileKustomization: Reconciler<Kustomization, KustomizationStat
       return (await checkHealth(pass, check)) ?? succeed(pass, check);
     }
     if (context.cause.type === "schedule" && isCheckingHealth(pass)) return untouched(object);
+    if (isClaimedByOthers(object, context.cause)) return untouched(object);
 
     const canceled = cancelHealthCheck(pass);
     if (canceled !== undefined) return canceled;
