@@ -1,7 +1,7 @@
 import type { InventoryEntry } from "../../api/kustomization.ts";
 import type { KubernetesObject } from "../../api/object.ts";
 import type { AppliedRecord } from "../../cluster/applied-record.ts";
-import { type ApplyEntry, ApplyFailed, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
+import { ApplyFailed, type ApplyResult, applyObjects, isUnchanged } from "../../cluster/apply.ts";
 import { formatDroppedFields } from "../../cluster/dropped-fields.ts";
 import {
   differenceOf,
@@ -26,6 +26,7 @@ import { remotesAreCurrent, withRemoteBases } from "./remote-bases.ts";
 import { type References, readReferences, render } from "./render.ts";
 import { fetchArtifact, type Source } from "./source.ts";
 import { StageWait } from "./stage-wait.ts";
+import { endsHistory, entriesToTell, tellableOf, tellWhatWasNotTold } from "./untold.ts";
 
 /** Where a pass stands when everything is applied and pruned. */
 export type Applied = {
@@ -52,27 +53,6 @@ export async function applyRevision(pass: Pass, source: Source): Promise<Applied
   if (record !== undefined && (await nothingToDo(pass, source, record, references, artifact)))
     return endsHistory(pass, record.rendered) ? { changed } : { changed, digest: record.rendered };
   return applyBuild(pass, source, record, references, await artifact());
-}
-
-/**
- * The events of a pass that died after its work: its status, which is written after them, would be in the history (KS-226); of one
- * that was not complete only the delivery tells. Whether there were any.
- */
-function tellWhatWasNotTold(pass: Pass, { tellable, rendered: digest, begun }: KustomizationRecord): boolean {
-  if (tellable === undefined) return false;
-  const since = Math.floor(tellable.since / 1000) * 1000;
-  const isInHistory = pass.status.history?.some(
-    (entry) => entry.digest === digest && Date.parse(entry.lastReconciled) >= since,
-  );
-  if (begun === undefined ? isInHistory === true : !pass.context.redelivered) return false;
-  for (const message of tellable.messages) publish(pass, { type: "Normal", reason: "Progressing", message });
-  return true;
-}
-
-/** Whether the history ends with this and all was well: a pass that dies after its work has not said so (KS-226). */
-function endsHistory({ status }: Pass, digest: string): boolean {
-  const [latest] = status.history ?? [];
-  return latest?.digest === digest && latest.lastReconciledStatus === "ReconciliationSucceeded";
 }
 
 /**
@@ -199,12 +179,6 @@ async function applyBuild(
   return { digest, changed: entries.some(isChange) };
 }
 
-/** What a pass has to tell that is told after its record is written, with what only its failure tells. */
-function tellableOf({ events, startedAt }: Pass, more = ""): Pick<KustomizationRecord, "tellable"> {
-  const messages = [...events.map(({ message }) => message), more].filter((message) => message !== "");
-  return messages.length === 0 ? {} : { tellable: { since: startedAt, messages } };
-}
-
 type Undertaking = {
   digest: string;
   old: InventoryEntry[];
@@ -255,24 +229,6 @@ async function applied(
     recordHistory(pass, digest, "ReconciliationFailed");
     throw failure("ReconciliationFailed", `${error.message}\n${lines.map((line) => `${line}\n`).join("")}`, error);
   }
-}
-
-/**
- * What became of the objects. After a look that may have died: since the record was made, as what is as wanted by now, and was not
- * wanted so then, was applied by the one that died before it could tell.
- */
-function entriesToTell(
-  { context }: Pass,
-  { entries, record }: Pick<ApplyFailed, "entries" | "record">,
-  earlier: KustomizationRecord | undefined,
-): readonly ApplyEntry[] {
-  if (!context.redelivered) return entries;
-  return entries.map((entry) => {
-    const id = formatInventoryId(entry.reference);
-    const [before, now] = [earlier?.applied.objects[id], record.objects[id]];
-    if (entry.action !== "unchanged" || before?.digest === now?.digest) return entry;
-    return { ...entry, action: before === undefined ? "created" : "configured" };
-  });
 }
 
 /** KS-173 to KS-177. With `prune: false` what is stale is left, and forgotten (KS-174). */
