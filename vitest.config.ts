@@ -24,8 +24,8 @@ export default defineConfig({
           include: ["test/**/*.test.ts", `${rooms}/**/*.bed.test.ts`],
           exclude: [...withoutBed, "**/node_modules/**"],
           globalSetup: "test/bed/global-setup.ts",
-          // The servers of the bed need the processors more than another worker does.
-          maxWorkers: 2,
+          // More would take the processors from the servers of the bed; many tests wait most of their time.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           ...patience,
         },
