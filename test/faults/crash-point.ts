@@ -20,7 +20,7 @@ export type CrashPoints = {
 
 /** Calls that change something: dying after one of them is another thing than dying before the next. */
 export function changes(call: string): boolean {
-  return !/^(GET|LIST) |\.(get|head|list|read|link)$| \(dry run\)$/.test(call);
+  return !/^(GET|LIST) |\.(get|head|list|read|link)( |$)| \(dry run\)$/.test(call);
 }
 
 /**
@@ -64,7 +64,9 @@ export function crashPoints(isApiServer: (url: URL) => boolean): CrashPoints {
         const value: unknown = Reflect.get(target, method);
         if (typeof value !== "function" || typeof method !== "string") return value;
         return async (...args: unknown[]) => {
-          const call = `${name}.${method}${name === "queue" ? ` ${args[0]}` : ""}`;
+          // A queue has a name, and a record a kind, by which its key begins.
+          const [about] = name === "queue" || name === "records" ? String(args[0]).split("/", 1) : [];
+          const call = `${name}.${method}${about === undefined ? "" : ` ${about}`}`;
           const count = began(call);
           const result: unknown = await Reflect.apply(value, target, args);
           reached(call, count, "after");

@@ -64,8 +64,7 @@ export async function startRelay(options: {
       const { answer, content } = await ask(passing);
       const verdict = gate(passing, "after", localPort);
       if (verdict !== "half" && befalls(verdict, outgoing)) return;
-      const { "transfer-encoding": _chunked, ...rest } = answer.headers;
-      outgoing.writeHead(answer.statusCode ?? 502, { ...rest, "content-length": content.length });
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       if (verdict !== "half") return void outgoing.end(content);
       outgoing.write(content.subarray(0, content.length / 2), () => socket.destroy());
     } catch {

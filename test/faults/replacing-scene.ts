@@ -50,14 +50,16 @@ export async function openReplacingScene(name: string, sluice: RunningSluice): P
   const call = await workspace.receiver("push", "github", [{ kind: "GitRepository", name: "source" }]);
   await workspace.untilReady("Receiver", "push");
   let version = 0;
+  let heard = 0;
   return {
     workspace,
     push: async () => {
+      heard = sink.messages.length;
       const commit = await commitNext(repository, workspace, ++version);
       await tell(call);
       return `main@sha1:${commit}`;
     },
-    endState: (revision) => endState(workspace, revision, version),
+    endState: (revision) => endState(workspace, revision, version, () => sink.messages.slice(heard)),
     untold: async () => {
       const isTold = (number: number) =>
         sink.messages.some((message) => message.includes(`Namespace/${workspace.namespace}-new-${number} created`));
@@ -77,7 +79,12 @@ function commitNext(repository: GitRepository, workspace: Workspace, version: nu
   return repository.commit(replacingFiles(workspace, version));
 }
 
-async function endState(workspace: Workspace, revision: string, version: number): Promise<EndState> {
+async function endState(
+  workspace: Workspace,
+  revision: string,
+  version: number,
+  notified: () => string[],
+): Promise<EndState> {
   const isDone = (app: Reconciled) =>
     app.status?.lastAppliedRevision === revision &&
     isReady(app) &&
@@ -97,21 +104,27 @@ async function endState(workspace: Workspace, revision: string, version: number)
     metadata: latest?.metadata,
     inventory: app.status?.inventory?.entries,
   };
-  const told = (await toldOf(workspace, revision)).map((line) => asAnyVersion(line, version, revision)).sort();
+  const told = (await toldOf(workspace, revision, notified))
+    .map((line) => asAnyVersion(line, version, revision))
+    .sort();
   return { objects, status: asAnyVersion(status, version, revision), told };
 }
 
 /** What the events of a revision name as changed or deleted, each once: who died between an event and the status tells it again. */
-async function toldOf(workspace: Workspace, revision: string): Promise<string[]> {
-  const events = await workspace.events("Kustomization", "app");
-  const ofRevision = events.filter(
-    ({ metadata }) => metadata.annotations?.["kustomize.toolkit.fluxcd.io/revision"] === revision,
-  );
-  const lines = ofRevision.flatMap(({ message }) => message.split("\n"));
-  // Of what a dead pass made anew the next one knows that it is another, not that it was gone.
-  const changes = lines.map((line) => /^(\S+\/\S+) (created|configured|deleted)$/.exec(line));
-  const named = changes.flatMap((change) => (change === null ? [] : [`${change[1]} ${kindOf(change[2])}`]));
-  return [...new Set(named)];
+async function toldOf(workspace: Workspace, revision: string, notified: () => string[]): Promise<string[]> {
+  const named = async () => {
+    const events = await workspace.events("Kustomization", "app");
+    const ofRevision = events.filter(
+      ({ metadata }) => metadata.annotations?.["kustomize.toolkit.fluxcd.io/revision"] === revision,
+    );
+    // An Event that the API server refuses is not repeated; its notification comes all the same.
+    const lines = [...ofRevision.map(({ message }) => message), ...notified()].flatMap((text) => text.split("\n"));
+    // Of what a dead pass made anew the next one knows that it is another, not that it was gone.
+    const changes = lines.map((line) => /^(\S+\/\S+) (created|configured|deleted)$/.exec(line));
+    return [...new Set(changes.flatMap((change) => (change === null ? [] : [`${change[1]} ${kindOf(change[2])}`])))];
+  };
+  for (let look = 0; look < 50 && (await named()).length < 13; look++) await sleep(100);
+  return named();
 }
 
 function kindOf(action: string | undefined): string {

@@ -43,7 +43,9 @@ export function entriesToTell(
   return entries.map((entry) => {
     const id = formatInventoryId(entry.reference);
     const [before, now] = [earlier?.applied.objects[id], record.objects[id]];
-    if (entry.action !== "unchanged" || before?.digest === now?.digest) return entry;
+    // What is not ready yet is not in the record that goes on.
+    const isSame = now !== undefined && before?.digest === now.digest;
+    if (entry.action !== "unchanged" || isSame) return entry;
     return { ...entry, action: before === undefined ? "created" : "configured" };
   });
 }
