@@ -55,7 +55,7 @@ describe("owner labels", () => {
     await a.untilGone("ConfigMap", "more");
     for (const name of ["claimed", "wearing", "wearing-too"]) expect(await b.find("ConfigMap", name)).toBeDefined();
 
-    // A change of what claims an owner wakes the one that it names, once, who has nothing to do with it.
+    // A change of what claims an owner is no business of the one that it names.
     const told = async () => {
       const events = [await a.events("Kustomization", "deploy"), await b.events("Kustomization", ready.metadata.name)];
       return events.map(({ length }) => length);
@@ -63,12 +63,11 @@ describe("owner labels", () => {
     const [ofA = 0, ofB = 0] = await told();
     await b.patch("ConfigMap", "claimed", { data: { one: "1" } });
     await b.patch("ConfigMap", "wearing", { data: { one: "1" } });
-    await expect.poll(async () => (await told())[0]).toBeGreaterThan(ofA);
     // What goes round does so several times a second; what was before may still come in.
     await sleep(5000);
     const [thenA = 0, thenB = 0] = await told();
-    expect(thenA - ofA).toBeLessThanOrEqual(4);
-    expect(thenB - ofB).toBeLessThanOrEqual(4);
+    expect(thenA - ofA).toBeLessThanOrEqual(2);
+    expect(thenB - ofB).toBeLessThanOrEqual(2);
     expect((await b.find("ConfigMap", "claimed"))?.data).toEqual({ one: "1" });
   }, 60_000);
 
