@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/bed/longest-first.ts";
 
 const patience = { testTimeout: 60_000, hookTimeout: 300_000, expect: { poll: { timeout: 15_000, interval: 50 } } };
 const rooms = "{lib,functions,infra}";
@@ -8,6 +9,7 @@ const withoutBed = ["test/house.test.ts", "test/conformance.test.ts"];
 export default defineConfig({
   test: {
     pool: "forks",
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
