@@ -1,10 +1,22 @@
 import { defineConfig } from "vitest/config";
-import { LongestFirst } from "./test/bed/longest-first.ts";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const patience = { testTimeout: 60_000, hookTimeout: 300_000, expect: { poll: { timeout: 15_000, interval: 50 } } };
 const rooms = "{lib,functions,infra}";
 /** Tests of the repository itself, which need no server. */
 const withoutBed = ["test/house.test.ts", "test/conformance.test.ts"];
+
+/** Suites that take minutes: begun last, they would run alone at the end. */
+const long = /\/test\/faults\/|\/test\/(deployed|contested|tenant-exhaustion|apply-rows)\.test\.ts$/;
+
+/** The longest first, the others as vitest has it. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification) => long.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
 
 export default defineConfig({
   test: {
