@@ -32,7 +32,7 @@ exports.handler = async (event, context) => {
   const { group, text } = JSON.parse(record.body);
   console.log("begin", group, text, record.attributes.ApproximateReceiveCount, Date.now());
   if (text === "poison") return { batchItemFailures: [{ itemIdentifier: record.messageId }] };
-  await sleep(300);
+  await sleep(group === "a" ? 1000 : 300);
   console.log("end", group, text, record.attributes.ApproximateReceiveCount, Date.now());
   return { batchItemFailures: [] };
 };
@@ -171,7 +171,7 @@ describe("AWS on this machine", () => {
         return found ? [{ what: found[1], name: `${found[2]} ${found[3]} ${found[4]}`, at: Number(found[5]) }] : [];
       });
     const ended = async () => (await spans()).filter(({ what }) => what === "end");
-    for (const deadline = Date.now() + 20_000; (await ended()).length < 5 && Date.now() < deadline; ) await wait(100);
+    for (const deadline = Date.now() + 40_000; (await ended()).length < 5 && Date.now() < deadline; ) await wait(100);
     const order = (await spans()).sort((a, b) => a.at - b.at);
     const at = (what: string, name: string) => order.find((span) => span.what === what && span.name === name)?.at ?? 0;
     expect((await ended()).map(({ name }) => name).sort()).toEqual(["a 1 1", "a 2 1", "b 1 1", "b 2 1", "c 2 1"]);
