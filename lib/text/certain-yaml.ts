@@ -111,6 +111,9 @@ function readNode(reading: Reading): unknown {
   if (event.tagStart >= 0) throw new Doubtful("a tag");
   const outer = reading.flow;
   reading.flow = event.style === COLLECTION_STYLE_FLOW;
+  // go-yaml takes a colon without a blank for the end of a key only after quotes.
+  if (outer && /[^"'\s]:$/.test(reading.text.slice(Math.max(event.start - 2, 0), event.start)))
+    throw new Doubtful("a key without a blank after it");
   if (reading.flow) reading.flowEnd = event.start;
   const value = event.type === EVENT_ID.MAPPING ? readMapping(reading) : readSequence(reading);
   if (reading.flow && !outer) refuseFlowComment(reading, event.start);

@@ -107,6 +107,7 @@ export const uncertain: [string, string][] = [
   ["a comment in a flow collection", named("a", "l: [a, # b\n  c]\n")],
   ["an unusual text in a flow collection", named("a", "l: [a b]\n")],
   ["nothing in a flow collection", named("a", "m: {a: , b: c}\n")],
+  ["a key without a blank after it", named("a", "m: {a:[1], b: c}\n")],
   ...[
     "yes",
     "off",
