@@ -4,9 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { KustomizationSpec } from "../lib/api/kustomization.ts";
 import type { GitRepository } from "../lib/host/git/repository.ts";
 import { bedPart } from "./bed/bed.ts";
+import { base64, encryptedFiles, ofData, secret } from "./bed/sops/encrypted-files.ts";
 import { sopsPrograms } from "./bed/sops/sops.ts";
 import { type AgePair, openSopsWorkshop, type SopsType, type SopsWorkshop } from "./bed/sops/workshop.ts";
-import { conditionOf, configMap, openWorkspace, type Reconciled, type Workspace } from "./bed/workspace.ts";
+import { conditionOf, openWorkspace, type Reconciled, type Workspace } from "./bed/workspace.ts";
 
 let workspace: Workspace;
 let repository: GitRepository;
@@ -14,65 +15,12 @@ let workshop: SopsWorkshop;
 let keys: AgePair;
 
 const decryption = { provider: "sops", secretRef: { name: "keys" } } as const;
-/** What may be in clear text of a Kubernetes object that SOPS encrypts (KS-090). */
-const ofData = ["--encrypted-regex", "^(data|stringData|spec)$"];
 
 beforeAll(async () => {
   workshop = await openSopsWorkshop(await sopsPrograms(() => undefined));
   keys = await workshop.ageKey();
   workspace = await openWorkspace("decryption");
-  repository = await workspace.repository({
-    "whole/secret.yaml": await encrypt("secret.yaml", secret("whole", { password: "clear-1" }), ofData),
-    "whole/config.yaml": await encrypt("config.yaml", configMap("whole", { setting: "clear-2" }), ofData),
-    "whole/kustomization.yaml": JSON.stringify({
-      resources: ["secret.yaml", "config.yaml"],
-      patches: [{ patch: `[{"op": "add", "path": "/metadata/labels", "value": {"patched": "yes"}}]`, target: {} }],
-    }),
-    "marked/secret.yaml": JSON.stringify({
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: { name: "marked" },
-      data: {
-        token: base64(await encrypt("token", "clear-3")),
-        "config.json": base64(await encrypt("config.json", '{"a": "clear-4"}')),
-        ".dockerconfigjson": base64(await encrypt("docker.json", '{"auths": {}}')),
-        "values.yaml": base64(await encrypt("values.yaml", "a: clear-5\n")),
-        "app.env": base64(await encrypt("app.env", "A=clear-6\n")),
-        plain: base64("as it is"),
-      },
-    }),
-    "sources/kustomization.yaml": JSON.stringify({
-      resources: ["config.yaml"],
-      components: ["../component"],
-      generatorOptions: { disableNameSuffixHash: true },
-      secretGenerator: [{ name: "generated", files: ["token.encrypted", "app.ini"], envs: ["app.env"] }],
-      configMapGenerator: [{ name: "public", files: ["token.encrypted.public"] }],
-      patches: [{ path: "patch.yaml" }],
-    }),
-    "sources/config.yaml": configMap("patched", { before: "1" }),
-    "sources/patch.yaml": await encrypt("patch.yaml", configMap("patched", { after: "clear-7" }), ofData),
-    "sources/token.encrypted": await encrypt("token.encrypted", "clear-8"),
-    "sources/token.encrypted.public": await encrypt("token", "clear-9"),
-    "sources/app.ini": await encrypt("app.ini", "[main]\nA = clear-10\n"),
-    "sources/app.env": await encrypt("app.env", "B=clear-11\n"),
-    "component/kustomization.yaml": JSON.stringify({
-      apiVersion: "kustomize.config.k8s.io/v1alpha1",
-      kind: "Component",
-      secretGenerator: [{ name: "of-component", files: ["key"], options: { disableNameSuffixHash: true } }],
-    }),
-    "component/key": await encrypt("key", "clear-12"),
-    "left/secret.yaml": await encrypt(
-      "secret.yaml",
-      secret("left", { password: "clear-13" }, { "kustomize.toolkit.fluxcd.io/decrypt": "Disabled" }),
-      ofData,
-    ),
-    "big/kustomization.yaml": JSON.stringify({ secretGenerator: [{ name: "big", files: ["big"] }] }),
-    "big/big": `${await encrypt("big", "clear-14")}${" ".repeat(6 * 1024 * 1024)}`,
-    "two/kustomization.yaml": JSON.stringify({ resources: ["both"] }),
-    "two/both/kustomization.yaml": "{}",
-    "two/both/kustomization.yml": "{}",
-    "variables/secret.yaml": await encrypt("secret.yaml", secret("variables", { url: `\${scheme}://x` }), ofData),
-  });
+  repository = await workspace.repository(await encryptedFiles(encrypt));
   await workspace.gitRepository("source", repository.url);
   await keysOf("keys", { "age.agekey": keys.identity, unknown: "ignored" });
   await workspace.untilReady("GitRepository", "source");
@@ -82,12 +30,6 @@ afterAll(async () => {
   await workspace?.close();
   await workshop?.close();
 });
-
-function secret(name: string, stringData: Record<string, string>, annotations: Record<string, string> = {}): string {
-  return JSON.stringify({ apiVersion: "v1", kind: "Secret", metadata: { name, annotations }, stringData });
-}
-
-const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 const types: Record<string, SopsType> = { yaml: "yaml", json: "json", env: "dotenv", ini: "ini" };
 
