@@ -10,6 +10,7 @@ import {
   readableReferencesOf,
   staleOf,
 } from "../../cluster/inventory.ts";
+import { referenceTo } from "../../cluster/objects.ts";
 import { PruneFailed, pruneObjects } from "../../cluster/prune.ts";
 import { InvalidArtifact, openArtifact, PathNotFound, selectPath } from "../../kustomize/artifact.ts";
 import { inputDigest } from "../../kustomize/build.ts";
@@ -20,7 +21,7 @@ import { contestedAfter, leaveContested } from "./contested.ts";
 import { holdFluxControllers, withoutFluxControllers } from "./flux-controllers.ts";
 import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
-import { fieldManager, group, ownerLabels, type Pass, publish, referenceOf, reportProgress } from "./pass.ts";
+import { fieldManager, group, ownerLabels, type Pass, publish, reportProgress } from "./pass.ts";
 import { type KustomizationRecord, readRecord, writeRecord } from "./record.ts";
 import { remotesAreCurrent, withRemoteBases } from "./remote-bases.ts";
 import { type References, readReferences, render } from "./render.ts";
@@ -143,7 +144,7 @@ async function applyBuild(
   const { objects, held } = await holdFluxControllers(pass, rendered, record);
 
   const old = united(status.inventory?.entries ?? [], record?.begun ?? []);
-  const intent = formatInventory(objects.map(referenceOf));
+  const intent = formatInventory(objects.map(referenceTo));
   const known = {
     format: 1 as const,
     uid: object.metadata.uid ?? "",

@@ -10,7 +10,7 @@ import { decryptObject } from "../../sops/decrypt-object.ts";
 import { formatForPath, isEncrypted } from "../../sops/formats.ts";
 import { importKeys, type KeySource, selectKeySource } from "../../sops/import-keys.ts";
 import { type CloudKeyContext, openCloudKeys } from "./cloud-keys.ts";
-import { failure, Halt } from "./halt.ts";
+import { failure, terminal } from "./halt.ts";
 
 /** What decrypts the files and objects of one Kustomization. It holds private keys, and must not outlive the pass. */
 export type Decryptor = SourceDecryptor & { decryptObject: DecryptObject };
@@ -65,13 +65,7 @@ export function refuseDecryptionIdentity(object: Kustomization, { settings }: Pi
   const account = object.spec.decryption?.serviceAccountName ?? "";
   if (account === "" || settings.featureGates[gate] === true) return;
   const message = `to use spec.decryption.serviceAccountName for decryption authentication please enable the ${gate} feature gate in the controller`;
-  throw new Halt({
-    reason: "FeatureGateDisabled",
-    message,
-    event: { type: "Warning", message },
-    retry: "terminal",
-    started: false,
-  });
+  throw terminal("FeatureGateDisabled", message);
 }
 
 async function openWith(

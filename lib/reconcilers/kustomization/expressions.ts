@@ -4,7 +4,7 @@ import {
   type HealthRules,
   InvalidHealthExpressions,
 } from "../../cluster/health-expressions.ts";
-import { Halt } from "./halt.ts";
+import { type Halt, terminal } from "./halt.ts";
 import type { Pass } from "./pass.ts";
 
 /** KS-202: refuses `spec.healthCheckExprs` that cannot be used, whether health is looked at or not. Throws a Halt. */
@@ -30,14 +30,7 @@ export async function healthRulesOf({ object, impersonates }: Pass): Promise<Hea
 /** Ends a pass for an expression that cannot be used, until the specification changes (KS-043, KS-202). */
 export function invalidExpression(problem: string, cause: unknown): Halt {
   const message = `Reconciliation failed terminally due to configuration error: ${problem}`;
-  return new Halt({
-    reason: "InvalidCELExpression",
-    message,
-    event: { type: "Warning", message },
-    retry: "terminal",
-    started: false,
-    cause,
-  });
+  return terminal("InvalidCELExpression", message, cause);
 }
 
 /**

@@ -2,10 +2,10 @@ import type { InventoryEntry } from "../../api/kustomization.ts";
 import type { KubernetesObject, ObjectReference } from "../../api/object.ts";
 import { ApiError } from "../../cluster/api-error.ts";
 import { formatInventoryId } from "../../cluster/inventory.ts";
-import { findObject } from "../../cluster/objects.ts";
+import { findObject, referenceTo } from "../../cluster/objects.ts";
 import { formatSubject } from "../../cluster/subject.ts";
 import { failure } from "./halt.ts";
-import { type Pass, referenceOf } from "./pass.ts";
+import type { Pass } from "./pass.ts";
 import type { KustomizationRecord } from "./record.ts";
 
 /** Flux's own controllers, by the names of their Deployments. */
@@ -38,15 +38,16 @@ export async function holdFluxControllers(
     record?.inventory.some((entry) => entry.id === id) === true && record.held?.includes(id) !== true;
   const held: string[] = [];
   const applied = objects.map(async (object): Promise<KubernetesObject> => {
-    const id = formatInventoryId(referenceOf(object));
+    const reference = referenceTo(object);
+    const id = formatInventoryId(reference);
     const { spec }: Scaled = object;
-    const isOne = remote === undefined && isFluxController(referenceOf(object), runtimeNamespace);
+    const isOne = remote === undefined && isFluxController(reference, runtimeNamespace);
     if (!isOne || spec?.replicas === 0 || wasAppliedAsWritten(id)) return object;
     held.push(id);
-    const live = await findObject<Scaled>(target, referenceOf(object), context.signal).catch((error: unknown) => {
+    const live = await findObject<Scaled>(target, reference, context.signal).catch((error: unknown) => {
       // A tenant whose repository holds them gets no further than the dry run of any other object that is not its own.
       if (!(error instanceof ApiError) || error.statusCode !== 403) throw error;
-      const message = `${formatSubject(referenceOf(object))} dry-run failed (${error.reason}): ${error.message}\n`;
+      const message = `${formatSubject(reference)} dry-run failed (${error.reason}): ${error.message}\n`;
       throw failure("ReconciliationFailed", message, error);
     });
     return { ...object, spec: { ...spec, replicas: live === undefined ? 0 : (live.spec?.replicas ?? 1) } };

@@ -34,6 +34,14 @@ export class Halt extends Error {
   }
 }
 
+/**
+ * A configuration that cannot be worked with, found before progress starts: a Warning with the same text, and no retry until the
+ * spec changes or a pass is requested (KS-013).
+ */
+export function terminal(reason: FailureReason, message: string, cause?: unknown): Halt {
+  return new Halt({ reason, message, event: { type: "Warning", message }, retry: "terminal", started: false, cause });
+}
+
 /** A failure after progress had started: a Warning with the same text, and a retry at `retryInterval` (KS-011, KS-232). */
 export function failure(reason: FailureReason, message: string, cause?: unknown): Halt {
   return new Halt({ reason, message, event: { type: "Warning", message }, retry: "interval", started: true, cause });

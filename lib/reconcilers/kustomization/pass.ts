@@ -1,5 +1,4 @@
 import type { Kustomization, KustomizationStatus } from "../../api/kustomization.ts";
-import type { KubernetesObject, ObjectReference } from "../../api/object.ts";
 import type { ClusterClient } from "../../cluster/client.ts";
 import type { Context, EventRecord, Outcome } from "../../engine/reconciler.ts";
 import { formatGoDuration, parseGoDuration } from "../../text/go-duration.ts";
@@ -16,12 +15,6 @@ export const fieldManager = "kustomize-controller";
 /** What marks the objects of a Kustomization (KS-155). */
 export function ownerLabels({ metadata }: Kustomization): Record<string, string> {
   return { [`${group}/name`]: metadata.name, [`${group}/namespace`]: metadata.namespace ?? "" };
-}
-
-/** Names an object that is to be applied. */
-export function referenceOf({ apiVersion, kind, metadata }: KubernetesObject): ObjectReference {
-  const { name, namespace } = metadata;
-  return { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
 }
 
 /** What the steps of one pass share: the object, what it will say of itself, and whose identity applies. */

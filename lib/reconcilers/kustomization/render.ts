@@ -1,3 +1,4 @@
+import { referenceTo } from "../../cluster/objects.ts";
 import { formatSubject } from "../../cluster/subject.ts";
 import { type OpenArtifact, PathNotFound } from "../../kustomize/artifact.ts";
 import { type BuildResult, build } from "../../kustomize/build.ts";
@@ -7,7 +8,7 @@ import { isDecryptionDisabled, isEncryptedSecret } from "../../sops/decrypt-obje
 import { type Decryption, readDecryption } from "./decryption.ts";
 import { failure } from "./halt.ts";
 import { recordHistory } from "./history.ts";
-import { type Pass, referenceOf } from "./pass.ts";
+import type { Pass } from "./pass.ts";
 import { readVariables, type Variables } from "./substitution.ts";
 
 /** What a Kustomization is rendered from beside its artifact. */
@@ -53,7 +54,7 @@ export async function render(pass: Pass, artifact: OpenArtifact, references: Ref
 function refuseEncrypted(pass: Pass, { objects, digest }: BuildResult): void {
   for (const object of objects) {
     if (!isEncryptedSecret(object) || isDecryptionDisabled(object)) continue;
-    const subject = formatSubject(referenceOf(object));
+    const subject = formatSubject(referenceTo(object));
     recordHistory(pass, digest, "ReconciliationFailed");
     throw failure(
       "ReconciliationFailed",

@@ -7,7 +7,7 @@ import type { Context } from "../../engine/reconciler.ts";
 import { download } from "../../platform/http.ts";
 import { artifactKey, keyOfArtifactUrl } from "../artifact-storage.ts";
 import { wrongDigest } from "./artifact-digest.ts";
-import { failure, Halt } from "./halt.ts";
+import { failure, Halt, terminal } from "./halt.ts";
 
 /** Where the sources of Kustomizations live (KS-002). */
 const collections: Record<string, string> = {
@@ -111,13 +111,7 @@ async function readSource(
 }
 
 function denied(message: string): Halt {
-  return new Halt({
-    reason: "AccessDenied",
-    message,
-    event: { type: "Warning", message },
-    retry: "terminal",
-    started: false,
-  });
+  return terminal("AccessDenied", message);
 }
 
 /**
