@@ -1,4 +1,4 @@
-import type { KubernetesObject, ObjectReference } from "../../lib/api/object.ts";
+import type { KubernetesObject } from "../../lib/api/object.ts";
 
 /** A definition in a group of its own for each `part`; `name` is its own, and its kind is the same for all of a group. */
 export function definition(namespace: string, part: string, name = "gadgets"): KubernetesObject {
@@ -21,12 +21,6 @@ export function definition(namespace: string, part: string, name = "gadgets"): K
 export function gadget(namespace: string, part: string, name: string, size = 1): KubernetesObject {
   const apiVersion = `${part}.${namespace}.example.org/v1`;
   return { apiVersion, kind: "Gadget", metadata: { name, namespace }, spec: { size } };
-}
-
-/** Names an object. */
-export function referenceOf({ apiVersion, kind, metadata }: KubernetesObject): ObjectReference {
-  const { name, namespace } = metadata;
-  return { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
 }
 
 /** Objects as a file of a repository. */

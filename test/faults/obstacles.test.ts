@@ -2,13 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { KubernetesObject } from "../../lib/api/object.ts";
-import { createObject, deleteObject, findObject, patchObject } from "../../lib/cluster/objects.ts";
+import { createObject, deleteObject, findObject, patchObject, referenceTo } from "../../lib/cluster/objects.ts";
 import type { GitRepository } from "../../lib/host/git/repository.ts";
 import { startAdmissionListener } from "../bed/admission-listener.ts";
 import { startSluice } from "../bed/sluice.ts";
-import { conditionOf, configMap, isReady, openWorkspace, type Reconciled, type Workspace } from "../bed/workspace.ts";
-import { definition as definitionIn, gadget as gadgetIn, json, referenceOf } from "./gadgets.ts";
+import { conditionOf, configMap, openWorkspace, type Reconciled, type Workspace } from "../bed/workspace.ts";
+import { gadgetPushes } from "./gadget-pushes.ts";
+import { json } from "./gadgets.ts";
 
 let directory: string;
 let sluice: Awaited<ReturnType<typeof startSluice>>;
@@ -31,35 +31,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const definition = (part: string, name?: string) => definitionIn(workspace.namespace, part, name);
-const gadget = (part: string, name: string, size?: number) => gadgetIn(workspace.namespace, part, name, size);
-const present = async (object: KubernetesObject) =>
-  (await findObject(workspace.client, referenceOf(object))) !== undefined;
-const push = async (files: Record<string, string | null>) => {
-  const commit = await repository.commit(files);
-  await workspace.reconcile("GitRepository", "source");
-  const revision = `main@sha1:${commit}`;
-  await workspace.until("GitRepository", "source", ({ status }) => status?.artifact?.revision === revision);
-  return revision;
-};
-const untilApplied = (name: string, revision: string, seconds = 30) =>
-  workspace.until(
-    "Kustomization",
-    name,
-    (object) => object.status?.lastAppliedRevision === revision && isReady(object),
-    seconds,
-  );
-/** Until Ready is False with a text that matches. */
-const untilSaid = (name: string, text: RegExp, seconds = 20) =>
-  workspace.until(
-    "Kustomization",
-    name,
-    ({ status }) => {
-      const ready = conditionOf(status, "Ready");
-      return ready?.status === "False" && text.test(ready.message);
-    },
-    seconds,
-  );
+const { definition, gadget, present, push, untilApplied, untilSaid } = gadgetPushes(() => ({ workspace, repository }));
+
 describe("an admission webhook of somebody else", () => {
   it("KS-149, KS-232: that refuses one object keeps its whole stage away, is told in its words, and is over when it goes", async () => {
     const listener = await startAdmissionListener(({ name }) => (name === "bad" ? "not that one" : undefined));
@@ -106,7 +79,7 @@ describe("an admission webhook of somebody else", () => {
     for (const each of ["fine", "bad", "good"]) expect(await workspace.find("ConfigMap", each)).toBeUndefined();
     const told = (await workspace.events("Kustomization", "judged")).filter(({ type }) => type === "Warning");
     expect(told[0]).toMatchObject({ reason: "ReconciliationFailed", message: text });
-    await deleteObject(workspace.client, referenceOf(configuration));
+    await deleteObject(workspace.client, referenceTo(configuration));
     await untilApplied("judged", revision);
     for (const each of ["fine", "bad", "good"]) expect(await workspace.find("ConfigMap", each)).toBeDefined();
     await listener.close();
@@ -180,7 +153,7 @@ describe("an API whose server is down", () => {
     await untilApplied("pruner", next);
     await untilApplied("keeper", next);
     expect(await present(gadget("away", "pruned"))).toBe(false);
-    expect(await findObject(workspace.client, referenceOf(gadget("away", "kept")))).toMatchObject({
+    expect(await findObject(workspace.client, referenceTo(gadget("away", "kept")))).toMatchObject({
       spec: { size: 2 },
     });
   });

@@ -3,8 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { KubernetesObject } from "../../lib/api/object.ts";
-import { createObject, deleteObject, findObject, patchObject } from "../../lib/cluster/objects.ts";
+import { createObject, deleteObject, patchObject, referenceTo } from "../../lib/cluster/objects.ts";
 import type { GitRepository } from "../../lib/host/git/repository.ts";
 import { startSluice } from "../bed/sluice.ts";
 import {
@@ -16,7 +15,8 @@ import {
   type Reconciled,
   type Workspace,
 } from "../bed/workspace.ts";
-import { definition as definitionIn, gadget as gadgetIn, json, referenceOf } from "./gadgets.ts";
+import { gadgetPushes } from "./gadget-pushes.ts";
+import { json } from "./gadgets.ts";
 
 let directory: string;
 let sluice: Awaited<ReturnType<typeof startSluice>>;
@@ -54,35 +54,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const definition = (part: string, name?: string) => definitionIn(workspace.namespace, part, name);
-const gadget = (part: string, name: string, size?: number) => gadgetIn(workspace.namespace, part, name, size);
-const present = async (object: KubernetesObject) =>
-  (await findObject(workspace.client, referenceOf(object))) !== undefined;
-const push = async (files: Record<string, string | null>) => {
-  const commit = await repository.commit(files);
-  await workspace.reconcile("GitRepository", "source");
-  const revision = `main@sha1:${commit}`;
-  await workspace.until("GitRepository", "source", ({ status }) => status?.artifact?.revision === revision);
-  return revision;
-};
-const untilApplied = (name: string, revision: string, seconds = 30) =>
-  workspace.until(
-    "Kustomization",
-    name,
-    (object) => object.status?.lastAppliedRevision === revision && isReady(object),
-    seconds,
-  );
-/** Until Ready is False with a text that matches. */
-const untilSaid = (name: string, text: RegExp, seconds = 20) =>
-  workspace.until(
-    "Kustomization",
-    name,
-    ({ status }) => {
-      const ready = conditionOf(status, "Ready");
-      return ready?.status === "False" && text.test(ready.message);
-    },
-    seconds,
-  );
+const { definition, gadget, present, push, untilApplied, untilSaid } = gadgetPushes(() => ({ workspace, repository }));
+
 const isWaiting = ({ status }: Reconciled) =>
   conditionOf(status, "Ready")?.status === "Unknown" && conditionOf(status, "Reconciling")?.status === "True";
 
@@ -115,7 +88,7 @@ describe("a definition that takes long", () => {
         ),
       )
       .toBe(true);
-    await deleteObject(workspace.client, referenceOf(slow));
+    await deleteObject(workspace.client, referenceTo(slow));
     const revision = await push({ "slow/all.yaml": json(slow, gadget("slow", "one")) });
     await workspace.kustomization("slow", { path: "./slow", retryInterval: "1h" });
     await workspace.until("Kustomization", "slow", isWaiting);
@@ -125,7 +98,7 @@ describe("a definition that takes long", () => {
     expect(await present(gadget("slow", "one"))).toBe(false);
     await patchObject(
       workspace.client,
-      referenceOf(held),
+      referenceTo(held),
       { merge: { metadata: { finalizers: null } } },
       { fieldManager: "t" },
     );
@@ -152,7 +125,7 @@ describe("a definition that takes long", () => {
       metadata: { name: "anchor", namespace: leaving, finalizers },
     };
     await createObject(workspace.client, anchor);
-    await deleteObject(workspace.client, referenceOf(namespace));
+    await deleteObject(workspace.client, referenceTo(namespace));
     await push({ "taken/all.yaml": json(taken, namespace, gadget("taken", "one")) });
     // A targetNamespace would give the namespace its own name.
     await workspace.create({
@@ -164,10 +137,10 @@ describe("a definition that takes long", () => {
     await workspace.until("Kustomization", "taken", isWaiting);
     await othersGoOn(30);
     await workspace.until("Kustomization", "taken", isWaiting, 0);
-    await deleteObject(workspace.client, referenceOf(taker));
+    await deleteObject(workspace.client, referenceTo(taker));
     await patchObject(
       workspace.client,
-      referenceOf(anchor),
+      referenceTo(anchor),
       { merge: { metadata: { finalizers: null } } },
       { fieldManager: "t" },
     );
@@ -183,7 +156,7 @@ describe("a definition that takes long", () => {
     const name = refused.metadata.name;
     const text = `failed early due to stalled resources: [CustomResourceDefinition/${name} status: 'Failed']`;
     await untilSaid("refused", new RegExp(`^${text.replaceAll(/[[\].]/g, "\\$&")}`));
-    await deleteObject(workspace.client, referenceOf(taker));
+    await deleteObject(workspace.client, referenceTo(taker));
     await workspace.untilReady("Kustomization", "refused", 40);
     expect(await present(gadget("refused", "one"))).toBe(true);
   });

@@ -13,10 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => server?.stop());
 
-beforeEach(() => {
-  server.served.clear();
-  server.git.requests.length = 0;
-});
+beforeEach(() => server.forget());
 
 /** What a build of this base gives or says. */
 async function outcome(base: string): Promise<string> {

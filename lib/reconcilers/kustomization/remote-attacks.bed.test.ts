@@ -15,10 +15,7 @@ beforeAll(async () => {
 
 afterAll(() => server?.stop());
 
-beforeEach(() => {
-  server.served.clear();
-  server.git.requests.length = 0;
-});
+beforeEach(() => server.forget());
 
 /** What a build of this base gives or says. The artifact around it holds the canary, and so does the environment of this process. */
 async function outcome(base: string, field = "resources"): Promise<string> {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startGitServer } from "../../../test/bed/git/git-server.ts";
-import { built, type RemoteServer, startRemoteServer } from "../../../test/bed/git/remote-server.ts";
+import { built, namesOf, type RemoteServer, startRemoteServer } from "../../../test/bed/git/remote-server.ts";
 import { configMap, deployment } from "../../kustomize/testdata/artifact-of.ts";
 import { remotesAreCurrent } from "./remote-bases.ts";
 
@@ -13,18 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => server?.stop());
 
-beforeEach(() => {
-  server.served.clear();
-  server.git.requests.length = 0;
-});
-
-/** Puts an object behind an address. */
-function serveObject(name: string, object: object): string {
-  return server.serve(name, JSON.stringify(object));
-}
-
-const names = ({ objects }: { objects: { metadata: { name: string } }[] }) =>
-  objects.map(({ metadata }) => metadata.name);
+beforeEach(() => server.forget());
 
 describe("KS-071: remote bases are built as kustomize builds them", () => {
   it("KS-071, SN-05: a branch, a tag, an annotated tag, a full reference and a commit", async () => {
@@ -49,7 +38,7 @@ describe("KS-071: remote bases are built as kustomize builds them", () => {
       ["?version=v1", "tagged"],
     ]) {
       const own = await server.builtAlike({ "kustomization.yaml": { resources: [`${repository.url}/app${ref}`] } });
-      expect(names(own), ref).toEqual([name]);
+      expect(namesOf(own), ref).toEqual([name]);
     }
     for (const ref of ["none", first.slice(0, 8), "heads/none"]) {
       const { own, kustomize } = await server.refusals({
@@ -92,8 +81,8 @@ describe("KS-071: remote bases are built as kustomize builds them", () => {
           { name: "env", envs: [server.serve("some.env", "A=b\n")], env: server.serve("more.env", "C=d\n") },
         ],
         secretGenerator: [{ name: "secret", files: [server.serve("secret.txt", "s3cret")] }],
-        patches: [{ path: serveObject("p.yaml", { ...patch, data: { patched: "yes" } }) }],
-        patchesStrategicMerge: [serveObject("s.yaml", { ...patch, data: { merged: "yes" } })],
+        patches: [{ path: server.serveObject("p.yaml", { ...patch, data: { patched: "yes" } }) }],
+        patchesStrategicMerge: [server.serveObject("s.yaml", { ...patch, data: { merged: "yes" } })],
         patchesJson6902: [
           {
             path: server.serve("j.json", '[{"op":"add","path":"/data/json","value":"yes"}]'),
@@ -102,7 +91,7 @@ describe("KS-071: remote bases are built as kustomize builds them", () => {
         ],
         replacements: [
           {
-            path: serveObject("r.yaml", {
+            path: server.serveObject("r.yaml", {
               source: { kind: "ConfigMap", name: "x-part", fieldPath: "metadata.name" },
               targets: [
                 { select: { kind: "Deployment" }, fieldPaths: ["metadata.labels.from"], options: { create: true } },
@@ -110,11 +99,11 @@ describe("KS-071: remote bases are built as kustomize builds them", () => {
             }),
           },
         ],
-        configurations: [serveObject("c.yaml", { images: [{ path: "spec/image", kind: "Foo" }] })],
+        configurations: [server.serveObject("c.yaml", { images: [{ path: "spec/image", kind: "Foo" }] })],
         crds: [server.serve("crd.json", "{}")],
-        openapi: { path: serveObject("schema.json", { definitions: {} }) },
+        openapi: { path: server.serveObject("schema.json", { definitions: {} }) },
         transformers: [
-          serveObject("t.yaml", {
+          server.serveObject("t.yaml", {
             apiVersion: "builtin",
             kind: "LabelTransformer",
             metadata: { name: "t" },
@@ -159,7 +148,7 @@ describe("KS-071: remote bases are built as kustomize builds them", () => {
       "one/kustomization.yaml": { namePrefix: "one-", resources: [`${middle.url}//x`] },
       "two/kustomization.yaml": { namePrefix: "two-", resources: [`${middle.url}//x`, deep.url] },
     });
-    expect(names(own).sort()).toEqual(
+    expect(namesOf(own).sort()).toEqual(
       ["one-middle-deep", "one-middle-y-y", "two-deep", "two-middle-deep", "two-middle-y-y"].sort(),
     );
     // Each repository was asked for once, however often it is named.
@@ -204,12 +193,12 @@ describe("KS-071: remote bases are built as kustomize builds them", () => {
             `${repository.url}//app?ref=v1`,
             repository.url,
             "../local",
-            serveObject("file.yaml", configMap("file")),
+            server.serveObject("file.yaml", configMap("file")),
           ],
         },
         "local/kustomization.yaml": {
           namePrefix: "local-",
-          resources: [serveObject("x.yaml", configMap("x"))],
+          resources: [server.serveObject("x.yaml", configMap("x"))],
         },
       },
       "app",
@@ -283,7 +272,7 @@ describe("KS-071: what has moved since", () => {
     expect(await remotesAreCurrent(changed.remotes, signal)).toBe(false);
     const moved = await built(overlay);
     expect(moved.input).not.toBe(changed.input);
-    expect(names(moved)).toEqual(["one-b", "one-file", "two-a"]);
+    expect(namesOf(moved)).toEqual(["one-b", "one-file", "two-a"]);
     expect(await remotesAreCurrent(moved.remotes, signal)).toBe(true);
   });
 

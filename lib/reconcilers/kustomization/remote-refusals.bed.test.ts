@@ -5,6 +5,7 @@ import { startGitServer } from "../../../test/bed/git/git-server.ts";
 import {
   built,
   type Files,
+  namesOf,
   type RemoteServer,
   settingsOf,
   startRemoteServer,
@@ -21,18 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => server?.stop());
 
-beforeEach(() => {
-  server.served.clear();
-  server.git.requests.length = 0;
-});
-
-/** Puts an object behind an address. */
-function serveObject(name: string, object: object): string {
-  return server.serve(name, JSON.stringify(object));
-}
-
-const names = ({ objects }: { objects: { metadata: { name: string } }[] }) =>
-  objects.map(({ metadata }) => metadata.name);
+beforeEach(() => server.forget());
 
 describe("KS-071: when nothing can be fetched", () => {
   it("KS-071: --no-remote-bases refuses repositories and files, and asks nobody", async () => {
@@ -44,7 +34,7 @@ describe("KS-071: when nothing can be fetched", () => {
     const context = { settings: forbidding, signal: AbortSignal.timeout(10_000) };
     for (const kustomization of [
       { resources: [repository.url] },
-      { resources: [serveObject("a.yaml", configMap("a"))] },
+      { resources: [server.serveObject("a.yaml", configMap("a"))] },
       { components: ["git@github.com:org/repo"] },
       { configMapGenerator: [{ name: "x", files: [server.serve("x.txt", "x")] }] },
     ]) {
@@ -144,7 +134,7 @@ describe("KS-071: when nothing can be fetched", () => {
       await server.commit(repository, { "kustomization.yaml": { resources: ["a.yaml"] }, "a.yaml": configMap("a") });
       const withPassword = repository.url.replace("http://", "http://jane:s3cret@");
       const own = await server.builtAlike({ "kustomization.yaml": { resources: [withPassword] } });
-      expect(names(own)).toEqual(["a"]);
+      expect(namesOf(own)).toEqual(["a"]);
       // kustomize would note it on the object.
       const noting = { resources: [withPassword], buildMetadata: ["originAnnotations"] };
       const [object] = (await built({ "kustomization.yaml": noting })).objects;

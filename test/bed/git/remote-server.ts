@@ -38,6 +38,9 @@ export async function built(files: Files, spec: BuildSpec = {}): Promise<Built> 
   return { ...(await build(artifact, spec)), remotes, input: inputDigest(artifact, spec) };
 }
 
+/** The names of what was built, in order. */
+export const namesOf = ({ objects }: Pick<BuildResult, "objects">) => objects.map(({ metadata }) => metadata.name);
+
 /** A server of repositories and files over HTTPS, whose authority this process, git and kustomize trust. */
 export type RemoteServer = {
   git: GitServer;
@@ -49,6 +52,10 @@ export type RemoteServer = {
   commit(repository: GitRepository, files: Files, options?: CommitOptions): Promise<string>;
   /** Puts something behind an address, which it returns. */
   serve(name: string, content: string | Answer): string;
+  /** The same for an object, as JSON. */
+  serveObject(name: string, object: object): string;
+  /** Forgets what was served and what was asked for: each test begins anew. */
+  forget(): void;
   /** What kustomize gives by itself with the real git, having checked that Sluice gives the same. Throws where either cannot. */
   builtAlike(files: Files, path?: string): Promise<Built>;
   /** Why neither of them builds: Sluice's text and kustomize's; empty for one that does. */
@@ -78,6 +85,11 @@ export async function startRemoteServer(): Promise<RemoteServer> {
     const texts = Object.entries(files).map(([path, content]): [string, string] => [path, textOf(content)]);
     return repository.commit(Object.fromEntries(texts), options);
   };
+  const serve: RemoteServer["serve"] = (name, content) => {
+    const path = `/files/${uniqueName("f")}/${name}`;
+    served.set(path, content);
+    return `${git.url}${path}`;
+  };
   return {
     git,
     directory,
@@ -88,10 +100,11 @@ export async function startRemoteServer(): Promise<RemoteServer> {
       await commit(repository, files, options);
       return repository;
     },
-    serve: (name, content) => {
-      const path = `/files/${uniqueName("f")}/${name}`;
-      served.set(path, content);
-      return `${git.url}${path}`;
+    serve,
+    serveObject: (name, object) => serve(name, JSON.stringify(object)),
+    forget: () => {
+      served.clear();
+      git.requests.length = 0;
     },
     builtAlike: async (files, path = ".") => {
       const printed = await kustomizeItself(files, path, trust);
