@@ -40,7 +40,7 @@ export type KeyServices = {
   readonly [Kind in MasterKey["kind"]]?: KeyService<Extract<MasterKey, { kind: Kind }>>;
 };
 
-/** Keys that all hold the same share of the data key: any of them is enough. */
+/** Keys that all hold the same share of the data key: each of them is enough by itself. */
 export type KeyGroup = readonly MasterKey[];
 
 /** The name of a key in messages, as SOPS writes it. */

@@ -1,4 +1,4 @@
-/** A term of a pattern: any number of characters, any one, this one, or one of (or none of) some ranges. */
+/** A term of a pattern: as many characters as there are, or one, this one, or one of (or none of) some ranges. */
 type Term = "*" | "?" | { code: number } | { ranges: [low: number, high: number][]; negated: boolean };
 
 /**
