@@ -4,7 +4,7 @@ import { type ClusterConnections, UnknownCluster } from "./clusters.ts";
 import { recordEvents } from "./events.ts";
 import { createFollowUps, requestOf } from "./follow-ups.ts";
 import { type FreshObject, readFresh, untilStored } from "./fresh.ts";
-import { finalizer, kinds, requestedAtAnnotation } from "./kinds.ts";
+import { kinds, requestedAtAnnotation } from "./kinds.ts";
 import { isReady, mergedStatus } from "./own-status.ts";
 import { createProgress } from "./progress.ts";
 import type { Context, KindReconciler, Outcome } from "./reconciler.ts";
@@ -86,8 +86,16 @@ export function createEngine(options: {
     const pass: Pass = { item, delivery, cluster, settings, reconciler };
     const held = fresh.metadata.finalizers ?? [];
     const deleting = fresh.metadata.deletionTimestamp !== undefined;
+    const { finalizer } = kinds[item.kind];
+    const passive = !deleting && reconciler.isPassive?.(fresh) === true;
+    if (
+      passive &&
+      !held.includes(finalizer) &&
+      Object.keys(fresh.status ?? {}).every((key) => key === "observedGeneration")
+    )
+      return;
     const object =
-      deleting || held.includes(finalizer)
+      deleting || passive || held.includes(finalizer)
         ? fresh
         : await writeFinalizers(cluster, item.kind, fresh, (others) => [...others, finalizer]);
     if (object === undefined) return;
@@ -112,6 +120,13 @@ export function createEngine(options: {
       announce: progress.write,
     };
     if (deleting) return finalize(pass, object, context);
+    if (passive && object.spec?.suspend !== true) {
+      await finalize(pass, object, context);
+      await writeStatus(cluster, item.kind, object, () => ({}));
+      return;
+    }
+    const { suspended } = reconciler;
+    if (suspended?.isSuspended(object) === true) return settle(pass, object, suspended.outcome(object, context));
     if (object.spec?.suspend === true) return acknowledge(pass, object);
     await untilStored(cluster, item, delivery.signal);
     try {
@@ -150,6 +165,7 @@ export function createEngine(options: {
 
   async function finalize(pass: Pass, object: FreshObject, context: Context): Promise<void> {
     const { item, cluster, reconciler, settings } = pass;
+    const { finalizer } = kinds[item.kind];
     if (!(object.metadata.finalizers ?? []).includes(finalizer)) return;
     const result = await reconciler.finalize(object, context, item.continuation);
     await record(pass, object, result.events);

@@ -10,13 +10,15 @@ export type KindIdentity = {
   component: Component;
   /** Field manager of finalizers and status (KS-004, SRC-031). */
   fieldManager: string;
+  /** Held while the object has something that must be undone before it goes. */
+  finalizer: string;
 };
 
 /** The Flux controllers whose work Sluice does; each has a placeholder Deployment (design, decision 2). */
-export type Component = "source-controller" | "kustomize-controller" | "notification-controller";
+export type Component = "source-controller" | "source-watcher" | "kustomize-controller" | "notification-controller";
 
-/** The finalizer of every Flux kind. */
-export const finalizer = "finalizers.fluxcd.io";
+/** The finalizer of Flux's kinds (SRC-005). */
+export const fluxFinalizer = "finalizers.fluxcd.io";
 
 /** Annotation by which a user, the flux CLI or a Receiver asks for a pass (KS-005, SRC-007). */
 export const requestedAtAnnotation = "reconcile.fluxcd.io/requestedAt";
@@ -29,6 +31,47 @@ export const kinds: Record<Kind, KindIdentity> = {
     plural: "gitrepositories",
     component: "source-controller",
     fieldManager: "source-controller",
+    finalizer: fluxFinalizer,
+  },
+  OCIRepository: {
+    kind: "OCIRepository",
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    plural: "ocirepositories",
+    component: "source-controller",
+    fieldManager: "source-controller",
+    finalizer: fluxFinalizer,
+  },
+  HelmRepository: {
+    kind: "HelmRepository",
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    plural: "helmrepositories",
+    component: "source-controller",
+    fieldManager: "source-controller",
+    finalizer: fluxFinalizer,
+  },
+  HelmChart: {
+    kind: "HelmChart",
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    plural: "helmcharts",
+    component: "source-controller",
+    fieldManager: "source-controller",
+    finalizer: fluxFinalizer,
+  },
+  Bucket: {
+    kind: "Bucket",
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    plural: "buckets",
+    component: "source-controller",
+    fieldManager: "source-controller",
+    finalizer: fluxFinalizer,
+  },
+  ArtifactGenerator: {
+    kind: "ArtifactGenerator",
+    apiVersion: "source.extensions.fluxcd.io/v1beta1",
+    plural: "artifactgenerators",
+    component: "source-watcher",
+    fieldManager: "source-watcher",
+    finalizer: "source.extensions.fluxcd.io/finalizer",
   },
   Kustomization: {
     kind: "Kustomization",
@@ -36,6 +79,7 @@ export const kinds: Record<Kind, KindIdentity> = {
     plural: "kustomizations",
     component: "kustomize-controller",
     fieldManager: "gotk-kustomize-controller",
+    finalizer: fluxFinalizer,
   },
   Receiver: {
     kind: "Receiver",
@@ -43,6 +87,7 @@ export const kinds: Record<Kind, KindIdentity> = {
     plural: "receivers",
     component: "notification-controller",
     fieldManager: "notification-controller",
+    finalizer: fluxFinalizer,
   },
 };
 

@@ -97,4 +97,14 @@ export type Finalizer<O extends KubernetesObject = KubernetesObject> = (
 export type KindReconciler = {
   reconcile(object: KubernetesObject, context: Context, continuation?: Continuation): Promise<Outcome>;
   finalize(object: KubernetesObject, context: Context, continuation?: Continuation): ReturnType<Finalizer>;
+  /**
+   * Whether the object, as it is now, is only read by others (HR-013): it gets no finalizer, and what it had from a time when it
+   * was not is undone by `finalize`, with its whole status (HR-014).
+   */
+  isPassive?(object: KubernetesObject): boolean;
+  /** Whether the object says by other means than `spec.suspend` that it is left alone, and what is done then (AG-025). */
+  suspended?: {
+    isSuspended(object: KubernetesObject): boolean;
+    outcome(object: KubernetesObject, context: Pick<Context, "clock">): Outcome;
+  };
 };

@@ -2,11 +2,24 @@ import { createHash } from "node:crypto";
 import type { Json, Platform, QueueMessage, QueueName } from "../platform/ports.ts";
 
 /** The kinds that are reconciled. */
-export type Kind = "GitRepository" | "Kustomization" | "Receiver";
+export type Kind =
+  | "GitRepository"
+  | "OCIRepository"
+  | "HelmRepository"
+  | "HelmChart"
+  | "Bucket"
+  | "ArtifactGenerator"
+  | "Kustomization"
+  | "Receiver";
 
 /** Which queue carries the work of a kind: rendering kinds are kept apart from light ones (design, decision 3). */
 export const queueOf: Record<Kind, Extract<QueueName, "source" | "apply">> = {
   GitRepository: "source",
+  OCIRepository: "source",
+  HelmRepository: "source",
+  HelmChart: "source",
+  Bucket: "source",
+  ArtifactGenerator: "source",
   Kustomization: "apply",
   Receiver: "source",
 };

@@ -4,7 +4,7 @@ import { isNotFound } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { NoKindMatch } from "../cluster/discovery.ts";
 import { listMetadata, listObjects, patchObject } from "../cluster/objects.ts";
-import { finalizer } from "../engine/kinds.ts";
+import { fluxFinalizer } from "../engine/kinds.ts";
 import { recordOnAlert } from "./alert-events.ts";
 
 const apiVersion = "notification.toolkit.fluxcd.io/v1beta3";
@@ -18,7 +18,7 @@ export async function removeLeftoverFinalizers(cluster: ClusterClient, now: Date
     orNone(listObjects<Alert>(cluster, { apiVersion, kind: "Alert" })),
     orNone(listMetadata(cluster, { apiVersion, kind: "Provider" })),
   ]);
-  const isHeld = ({ finalizers = [] }: ObjectMeta) => finalizers.includes(finalizer);
+  const isHeld = ({ finalizers = [] }: ObjectMeta) => finalizers.includes(fluxFinalizer);
   const isGoing = ({ deletionTimestamp }: ObjectMeta) => deletionTimestamp !== undefined;
   await Promise.all([
     ...alerts
@@ -38,7 +38,7 @@ export async function removeLeftoverFinalizers(cluster: ClusterClient, now: Date
 /** The resourceVersion makes the change conditional: somebody else's finalizer is never lost. A conflict is the next minute's. */
 async function release(cluster: ClusterClient, kind: string, metadata: ObjectMeta): Promise<void> {
   const { namespace = "", name, resourceVersion, finalizers = [] } = metadata;
-  const merge = { metadata: { resourceVersion, finalizers: finalizers.filter((one) => one !== finalizer) } };
+  const merge = { metadata: { resourceVersion, finalizers: finalizers.filter((one) => one !== fluxFinalizer) } };
   try {
     await patchObject(
       cluster,
