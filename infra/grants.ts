@@ -33,7 +33,12 @@ export const needs: Record<FunctionName, Needs> = {
   /** Signs links to artifacts, keeps webhooks for a cluster that does not answer, derives the tokens of paths. */
   webhook: {
     sends: ["source", "apply"],
-    objects: { artifacts: ["Get"], "artifacts/held-webhooks": ["Put"], "records/receivers": ["Get"] },
+    objects: {
+      artifacts: ["Get"],
+      "artifacts/held-webhooks": ["Put"],
+      "records/latest": ["Get"],
+      "records/receivers": ["Get"],
+    },
     admissionSeed: true,
     clusters: true,
   },
@@ -41,7 +46,7 @@ export const needs: Record<FunctionName, Needs> = {
   source: {
     receives: "source",
     sends: everyQueue,
-    objects: { artifacts: keep, "records/receivers": keep, "records/waiting": keep },
+    objects: { artifacts: keep, "records/latest": keep, "records/receivers": keep, "records/waiting": keep },
     admissionSeed: true,
     clusters: true,
   },

@@ -191,8 +191,8 @@ describe("what cannot be fetched", () => {
     const revision = object.status?.artifact?.revision;
     const recovery = (await sources.told("broken")).slice(warnings).filter(([type]) => type !== "Warning");
     expect(recovery).toEqual([
-      ["Normal", "Succeeded", `stored artifact for commit '${revision}'`],
       ["Normal", "GitOperationSucceeded", `no changes since last reconciliation: observed revision '${revision}'`],
+      ["Normal", "Succeeded", `stored artifact for commit '${revision}'`],
     ]);
   });
 

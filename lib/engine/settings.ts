@@ -1,5 +1,6 @@
 import type { KubernetesObject } from "../api/object.ts";
 import type { ClusterClient } from "../cluster/client.ts";
+import { type DigestAlgorithm, isDigestAlgorithm } from "../platform/artifact-digest.ts";
 import type { Clock, Logger } from "../platform/ports.ts";
 import { parseGoDuration } from "../text/go-duration.ts";
 import type { Component } from "./kinds.ts";
@@ -41,6 +42,8 @@ export type Settings = {
   concurrentSsa: number;
   artifactRetentionSeconds: number;
   artifactRetentionRecords: number;
+  /** Algorithm of the digests of new artifacts (ART-011). */
+  artifactDigestAlgorithm: DigestAlgorithm;
   featureGates: Record<string, boolean>;
   /** How long an equal event is not told again (EI-006). */
   rateLimitIntervalSeconds: number;
@@ -104,6 +107,7 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
     artifactRetentionSeconds: seconds("artifact-retention-ttl", 60),
     rateLimitIntervalSeconds: seconds("rate-limit-interval", 300),
     artifactRetentionRecords: read("artifact-retention-records", 2, parseCount),
+    artifactDigestAlgorithm: read("artifact-digest-algo", "sha256", parseDigestAlgorithm),
     featureGates: Object.fromEntries(
       list("feature-gates").map((gate) => {
         const [name = "", value = "true"] = gate.split("=", 2);
@@ -185,6 +189,11 @@ function parseBoolean(text: string): boolean {
   if (/^(1|t|true)$/i.test(text)) return true;
   if (/^(0|f|false)$/i.test(text)) return false;
   throw new Error("not a boolean");
+}
+
+function parseDigestAlgorithm(text: string): DigestAlgorithm {
+  if (!isDigestAlgorithm(text)) throw new Error("not a digest algorithm");
+  return text;
 }
 
 function parseCount(text: string): number {

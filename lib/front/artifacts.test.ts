@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { artifactToken } from "../engine/token.ts";
 import { createLocalArtifactStore } from "../platform/local/artifact-store.ts";
+import { createLocalRecordStore } from "../platform/local/record-store.ts";
 import type { ArtifactStore, SecretReader } from "../platform/ports.ts";
 import { parseArtifactPath, serveArtifact } from "./artifacts.ts";
 
@@ -51,7 +52,20 @@ describe("an artifact", () => {
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
   const ask = (method: string, at = path, from = store) =>
-    serveArtifact({ artifacts: from, secrets }, new Request(`https://sluice.test${at}`, { method }));
+    serveArtifact(
+      { artifacts: from, records: createLocalRecordStore(join(directory, "records")), secrets },
+      new Request(`https://sluice.test${at}`, { method }),
+    );
+
+  it("ART-017: is found under the stable address of its object too, once it is the newest", async () => {
+    const stable = await pathOf("home/ocirepository/apps/web/latest.tar.gz");
+    expect((await ask("GET", stable)).status).toBe(404);
+    await store.put("home/ocirepository/apps/web/sha256:abc.tar.gz", bytes);
+    const records = createLocalRecordStore(join(directory, "records"));
+    await records.put("latest/home/ocirepository/apps/web", { file: "sha256:abc.tar.gz" }, "any");
+    const response = await ask("GET", stable);
+    expect(Buffer.from(await response.arrayBuffer())).toEqual(bytes);
+  });
 
   it("ART-004: gives exactly the stored bytes, and 404 where there are none", async () => {
     const response = await ask("GET");
@@ -89,7 +103,8 @@ describe("an artifact", () => {
   });
 
   it("is nobody's where the deployment has no seed, which is said", async () => {
-    const bare = { artifacts: store, secrets: { read: async () => undefined } };
+    const records = createLocalRecordStore(join(directory, "records"));
+    const bare = { artifacts: store, records, secrets: { read: async () => undefined } };
     await expect(serveArtifact(bare, new Request(`https://sluice.test${path}`))).rejects.toThrow("admission-seed");
   });
 

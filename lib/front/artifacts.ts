@@ -5,6 +5,9 @@ import { sameText } from "./same-text.ts";
 /** The kinds that have artifacts, as they stand in paths (ART-002). */
 const kinds = ["bucket", "externalartifact", "gitrepository", "helmchart", "helmrepository", "ocirepository"];
 
+/** Files that stand for the newest of an object (ART-017). */
+const latestFiles = ["index.yaml", "latest.tar.gz"];
+
 /** How long a link is good for, in seconds: a consumer follows it at once. */
 const linkSeconds = 300;
 
@@ -14,7 +17,7 @@ const linkSeconds = 300;
  */
 export function parseArtifactPath(path: string): { token: string; key: string } | undefined {
   const [, room, token = "", cluster = "", kind = "", ...names] = path.split("/");
-  const isSegment = (segment: string) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/.test(segment);
+  const isSegment = (segment: string) => /^[A-Za-z0-9][A-Za-z0-9._+:-]{0,252}$/.test(segment);
   if (room !== "artifacts" || !kinds.includes(kind) || names.length !== 3) return undefined;
   return isSegment(cluster) && names.every(isSegment) ? { token, key: [cluster, kind, ...names].join("/") } : undefined;
 }
@@ -24,13 +27,15 @@ export function parseArtifactPath(path: string): { token: string; key: string } 
  * ART-004). Who has not the token of the very key learns nothing, not even whether it is there (TM-004).
  */
 export async function serveArtifact(
-  { artifacts, secrets }: Pick<Platform, "artifacts" | "secrets">,
+  { artifacts, records, secrets }: Pick<Platform, "artifacts" | "records" | "secrets">,
   request: Request,
 ): Promise<Response> {
   const asked = parseArtifactPath(new URL(request.url).pathname);
   if (asked === undefined) return new Response(null, { status: 404 });
-  const { token, key } = asked;
-  const stored = sameText(token, await artifactToken(secrets, key)) ? await artifacts.head(key) : undefined;
+  const { token, key: named } = asked;
+  const isHolder = sameText(token, await artifactToken(secrets, named));
+  const key = isHolder ? await newestOf(records, named) : named;
+  const stored = isHolder ? await artifacts.head(key) : undefined;
   if (stored === undefined) return new Response(null, { status: 404 });
   const headers = {
     "content-type": key.endsWith(".gz") || key.endsWith(".tgz") ? "application/gzip" : "application/octet-stream",
@@ -44,4 +49,13 @@ export async function serveArtifact(
   const body = await artifacts.get(key);
   if (body === undefined) return new Response(null, { status: 404 });
   return new Response(Buffer.from(body), { headers: { ...headers, "content-length": String(body.byteLength) } });
+}
+
+/** The key that the stable address of an object leads to now, or the key itself where it is of one artifact. */
+async function newestOf(records: Platform["records"], key: string): Promise<string> {
+  const slash = key.lastIndexOf("/");
+  if (!latestFiles.includes(key.slice(slash + 1))) return key;
+  const newest = (await records.get(`latest/${key.slice(0, slash)}`))?.value;
+  const file = typeof newest === "object" && newest !== null && "file" in newest ? newest.file : undefined;
+  return typeof file === "string" ? `${key.slice(0, slash)}/${file}` : key;
 }

@@ -11,11 +11,12 @@ export type QueueName = "source" | "apply" | "notification";
 
 /** Content: artifacts and cached renders. Writing is atomic: a reader sees all of an object or none of it. */
 export interface ArtifactStore {
-  put(key: string, body: Uint8Array): Promise<void>;
+  /** What is too large for memory comes in pieces; where these end in an error nothing is written, and it is thrown. */
+  put(key: string, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>;
   /** The whole content, or undefined where the key is absent. */
   get(key: string): Promise<Uint8Array | undefined>;
-  /** Size in bytes and time of writing, or undefined where the key is absent. */
-  head(key: string): Promise<StoredObject | undefined>;
+  /** Size in bytes and time of writing, or undefined where the key is absent; with `checksum` the SHA-256 of the content too. */
+  head(key: string, options?: { checksum?: boolean }): Promise<StoredObject | undefined>;
   /** Every key that starts with the prefix, in key order. */
   list(prefix: string): Promise<StoredObject[]>;
   /** Removing an absent key is not an error. */
@@ -23,7 +24,9 @@ export interface ArtifactStore {
   /** A link that anybody may GET for `seconds`, or undefined where the platform has none and the caller must send the bytes. */
   link(key: string, seconds: number): Promise<string | undefined>;
 }
-export type StoredObject = { key: string; size: number; modified: Date };
+
+/** What is known of stored content without reading it. `sha256` is lower-case hex; absent where it was not asked for, or the store does not know it. */
+export type StoredObject = { key: string; size: number; modified: Date; sha256?: string };
 
 /** What a write of a record expects to find: a version it has read, no record at all, or anything. */
 export type Expectation = { version: string } | "absent" | "any";

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { PlatformUnderTest } from "./contract.ts";
 import { RecordConflict } from "./ports.ts";
@@ -19,6 +19,8 @@ export function describeStores(platformUnderTest: () => Pick<PlatformUnderTest, 
       const found = await artifacts.head(key);
       expect(found).toMatchObject({ key, size: 10 });
       expect(Math.abs((found?.modified.getTime() ?? 0) - Date.now())).toBeLessThan(60_000);
+      const { sha256 } = (await artifacts.head(key, { checksum: true })) ?? {};
+      expect(sha256).toBe(createHash("sha256").update("second one").digest("hex"));
     });
 
     it("every byte survives, of nothing and of megabytes", async () => {
@@ -28,6 +30,26 @@ export function describeStores(platformUnderTest: () => Pick<PlatformUnderTest, 
       await artifacts.put(`${prefix}/bytes/empty`, new Uint8Array());
       expect(Buffer.compare((await artifacts.get(`${prefix}/bytes/large`)) ?? new Uint8Array(), large)).toBe(0);
       expect((await artifacts.get(`${prefix}/bytes/empty`))?.length).toBe(0);
+    });
+
+    it("GE-011, ART-014: what comes in pieces is written whole, or not at all where they end in an error", async () => {
+      const { artifacts } = platformUnderTest().platform;
+      const piece = Buffer.from(new Uint8Array(3 * 1024 * 1024 + 1).map((_, index) => (index * 31) >> 3));
+      const pieces = async function* (count: number, failure?: Error): AsyncGenerator<Buffer> {
+        for (let index = 0; index < count; index++) yield piece;
+        if (failure !== undefined) throw failure;
+      };
+      for (const count of [0, 1, 12]) {
+        const key = `${prefix}/pieces/${count}`;
+        await artifacts.put(key, pieces(count));
+        const stored = Buffer.from((await artifacts.get(key)) ?? []);
+        expect(stored.equals(Buffer.concat(Array.from({ length: count }, () => piece)))).toBe(true);
+      }
+      for (const count of [1, 12]) {
+        const key = `${prefix}/pieces/broken`;
+        await expect(artifacts.put(key, pieces(count, new Error("broken off")))).rejects.toThrow("broken off");
+        expect(await artifacts.head(key)).toBeUndefined();
+      }
     });
 
     it("an absent key is undefined, and removing it is not an error", async () => {

@@ -2,6 +2,7 @@ import type { Artifact } from "../api/artifact.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Context } from "../engine/reconciler.ts";
 import { artifactToken } from "../engine/token.ts";
+import { wrongDigest } from "../platform/artifact-digest.ts";
 
 /**
  * Where the store keeps a file of an object's artifacts: `<cluster>/<kind>/<namespace>/<name>/<file>`. What follows the
@@ -45,15 +46,26 @@ export function keyOfArtifactUrl(endpoint: string, url: string): string | undefi
   return url.startsWith(prefix) ? url.slice(url.indexOf("/", prefix.length) + 1) : undefined;
 }
 
-/** Whether the store still holds an artifact, by one HEAD: the keys are never overwritten with other content (SN-002). */
-export async function isStored(
+/**
+ * What is wrong with an artifact in the store, by one HEAD: the store knows the SHA-256 of what it holds (SN-002). Digests of
+ * other algorithms cost a reading. Undefined where it is as it was stored.
+ */
+export async function storedProblem(
   context: Context,
   object: KubernetesObject,
   artifact: Artifact,
-): Promise<"stored" | "missing" | "different"> {
-  const found = await context.artifacts.head(ownArtifactKey(context.clusterId, object, artifact));
+): Promise<"missing" | string | undefined> {
+  const key = ownArtifactKey(context.clusterId, object, artifact);
+  const found = await context.artifacts.head(key, { checksum: true });
   if (found === undefined) return "missing";
-  return artifact.size === undefined || found.size === artifact.size ? "stored" : "different";
+  if (artifact.size !== undefined && found.size !== artifact.size)
+    return `the stored file has ${found.size} bytes instead of ${artifact.size}`;
+  if (found.sha256 !== undefined && artifact.digest.startsWith("sha256:"))
+    return `sha256:${found.sha256}` === artifact.digest
+      ? undefined
+      : `computed digest doesn't match provided '${artifact.digest}'`;
+  const bytes = await context.artifacts.get(key);
+  return bytes === undefined ? "missing" : await wrongDigest(bytes, artifact.digest);
 }
 
 /**

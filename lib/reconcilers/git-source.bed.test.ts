@@ -6,7 +6,8 @@ import { connect } from "../cluster/connect.ts";
 import { GitError } from "../git/git-error.ts";
 import type { GitSource } from "../git/git-source.ts";
 import { createCertificateAuthority, issueCertificate } from "../platform/local/certificate.ts";
-import { gitFailure, readGitSource, SourceFailure } from "./git-source.ts";
+import { gitFailure, readGitSource } from "./git-source.ts";
+import { SourceFailure } from "./source/source-failure.ts";
 
 let cluster: ClusterClient;
 let namespace: string;

@@ -1,28 +1,8 @@
 import type { GitRepository } from "../api/git-repository.ts";
-import type { FailureReason } from "../api/reason.ts";
 import type { Context } from "../engine/reconciler.ts";
 import { GitError } from "../git/git-error.ts";
 import { type GitSource, toldUrl } from "../git/git-source.ts";
-
-/** Why a pass ends: the condition that says so, with Flux's reason and message. A terminal one waits for a change of the object (SRC-016). */
-export class SourceFailure extends Error {
-  readonly condition: "FetchFailed" | "StorageOperationFailed";
-  readonly reason: FailureReason;
-  readonly terminal: boolean;
-
-  constructor(
-    condition: "FetchFailed" | "StorageOperationFailed",
-    reason: FailureReason,
-    message: string,
-    options: { terminal?: boolean; cause?: unknown } = {},
-  ) {
-    super(message, { cause: options.cause });
-    this.name = "SourceFailure";
-    this.condition = condition;
-    this.reason = reason;
-    this.terminal = options.terminal ?? false;
-  }
-}
+import { SourceFailure } from "./source/source-failure.ts";
 
 /** What failed, as the object's status tells it (GIT-017, GIT-018, GIT-022). Errors that are not Git's are the fetch's as well. */
 export function gitFailure(error: unknown, signal: AbortSignal): SourceFailure {

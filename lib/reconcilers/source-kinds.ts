@@ -1,10 +1,10 @@
 import type { KindReconciler } from "../engine/reconciler.ts";
 import type { Kind } from "../engine/work-item.ts";
-import { finalizeGitRepository, reconcileGitRepository } from "./git-repository.ts";
+import { gitRepositoryReconciler } from "./git-repository.ts";
 import { finalizeReceiver, reconcileReceiver } from "./receiver.ts";
 
 /** The kinds that the source function reconciles: light work, no rendering. */
 export const sourceKinds = {
-  GitRepository: { reconcile: reconcileGitRepository, finalize: finalizeGitRepository },
+  GitRepository: gitRepositoryReconciler,
   Receiver: { reconcile: reconcileReceiver, finalize: finalizeReceiver },
 } satisfies Partial<Record<Kind, KindReconciler>>;

@@ -10,6 +10,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import type { ArtifactStore, StoredObject } from "../ports.ts";
+import { upload } from "./upload.ts";
 
 /** Artifacts and records share a bucket: each has a prefix of its own. */
 const prefix = "artifacts/";
@@ -21,7 +22,10 @@ const removeLimit = 1000;
 export function createArtifactStore(client: S3Client, bucket: () => string): ArtifactStore {
   return {
     put: async (key, body) => {
-      await client.send(new PutObjectCommand({ Bucket: bucket(), Key: prefix + key, Body: body }));
+      const target = { Bucket: bucket(), Key: prefix + key };
+      if (body instanceof Uint8Array) {
+        await client.send(new PutObjectCommand({ ...target, Body: body, ChecksumAlgorithm: "SHA256" }));
+      } else await upload(client, target, body);
     },
     get: async (key) => {
       try {
@@ -32,12 +36,17 @@ export function createArtifactStore(client: S3Client, bucket: () => string): Art
         throw error;
       }
     },
-    head: async (key) => {
+    head: async (key, options) => {
       try {
-        const { ContentLength = 0, LastModified = new Date(0) } = await client.send(
-          new HeadObjectCommand({ Bucket: bucket(), Key: prefix + key }),
-        );
-        return { key, size: ContentLength, modified: LastModified };
+        const asked = options?.checksum === true ? ({ ChecksumMode: "ENABLED" } as const) : {};
+        const {
+          ContentLength = 0,
+          LastModified = new Date(0),
+          ChecksumSHA256,
+        } = await client.send(new HeadObjectCommand({ Bucket: bucket(), Key: prefix + key, ...asked }));
+        const sha256 =
+          ChecksumSHA256 === undefined ? {} : { sha256: Buffer.from(ChecksumSHA256, "base64").toString("hex") };
+        return { key, size: ContentLength, modified: LastModified, ...sha256 };
       } catch (error) {
         if (error instanceof NotFound) return undefined;
         throw error;

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ArtifactStore, StoredObject } from "../ports.ts";
@@ -12,11 +12,14 @@ export function createLocalArtifactStore(directory: string): ArtifactStore {
   const files = join(directory, "files");
   const unfinished = join(directory, "unfinished");
 
-  async function put(key: string, body: Uint8Array): Promise<void> {
+  async function put(key: string, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
     const path = storagePath(files, key);
     const temporary = join(unfinished, randomUUID());
-    await inDirectory(unfinished, () => writeFile(temporary, body, { mode: 0o600 }));
+    // Pieces can be read once only: their file is there before the first is asked for.
+    const isWhole = body instanceof Uint8Array;
+    await inDirectory(unfinished, () => writeFile(temporary, isWhole ? body : "", { mode: 0o600 }));
     try {
+      if (!isWhole) await writeFile(temporary, body, { flag: "r+" });
       await inDirectory(dirname(path), () => rename(temporary, path));
     } catch (error) {
       await rm(temporary, { force: true });
@@ -34,9 +37,13 @@ export function createLocalArtifactStore(directory: string): ArtifactStore {
       .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
   }
 
-  async function head(key: string): Promise<StoredObject | undefined> {
-    const found = await unlessAbsent(stat(storagePath(files, key)));
-    return found?.isFile() === true ? { key, size: found.size, modified: found.mtime } : undefined;
+  async function head(key: string, options?: { checksum?: boolean }): Promise<StoredObject | undefined> {
+    const path = storagePath(files, key);
+    const found = await unlessAbsent(stat(path));
+    if (found?.isFile() !== true) return undefined;
+    const content = options?.checksum === true ? await unlessAbsent(readFile(path)) : undefined;
+    const sha256 = content === undefined ? {} : { sha256: createHash("sha256").update(content).digest("hex") };
+    return { key, size: found.size, modified: found.mtime, ...sha256 };
   }
 
   return {

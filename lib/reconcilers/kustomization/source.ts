@@ -4,9 +4,9 @@ import type { KubernetesObject } from "../../api/object.ts";
 import { ApiError } from "../../cluster/api-error.ts";
 import { checkPathNames } from "../../cluster/path-segment.ts";
 import type { Context } from "../../engine/reconciler.ts";
+import { wrongDigest } from "../../platform/artifact-digest.ts";
 import { download } from "../../platform/http.ts";
 import { artifactKey, keyOfArtifactUrl } from "../artifact-storage.ts";
-import { wrongDigest } from "./artifact-digest.ts";
 import { failure, Halt, terminal } from "./halt.ts";
 
 /** Where the sources of Kustomizations live (KS-002). */

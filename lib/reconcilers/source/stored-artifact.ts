@@ -1,0 +1,86 @@
+import type { Artifact } from "../../api/artifact.ts";
+import type { Context } from "../../engine/reconciler.ts";
+import { digestOf } from "../../platform/artifact-digest.ts";
+import { artifactAddress, artifactKey, collectGarbage, ownArtifactKey, storedProblem } from "../artifact-storage.ts";
+import { latestAddress, linkLatest } from "./latest-link.ts";
+import { SourceFailure } from "./source-failure.ts";
+import type { NewArtifact, SourceKind, SourceObject, SourcePass, SourceStatus } from "./source-kind.ts";
+
+type Latest = SourceKind<SourceStatus, SourceObject>["latest"];
+
+/**
+ * ART-012, ART-013: an artifact that the store no longer holds as it was is forgotten, removed and built anew. One that it
+ * holds gets today's addresses (ART-003).
+ */
+export async function checkStorage(pass: SourcePass, latest: Latest): Promise<void> {
+  const { object, context, conditions, events, status } = pass;
+  const { artifact } = status;
+  let missing = false;
+  if (artifact !== undefined) {
+    const key = ownArtifactKey(context.clusterId, object, artifact);
+    const problem = await storedProblem(context, object, artifact);
+    if (problem === undefined) {
+      status.artifact = { ...artifact, ...(await addressOf(context, key)) };
+      if (latest !== undefined) status.url = await latestAddress(context, object, latest);
+      return;
+    }
+    missing = true;
+    if (problem !== "missing") {
+      const message = `failed to verify integrity of artifact: ${problem}`;
+      events.push({ type: "Warning", reason: "ArtifactVerificationFailed", message });
+      await context.artifacts.remove([key]);
+    }
+    delete status.artifact;
+    delete status.url;
+  }
+  const message = missing ? "building artifact: disappeared from storage" : "building artifact";
+  conditions.set("Reconciling", "True", "Progressing", message);
+  conditions.set("Ready", "Unknown", "Progressing", message);
+  conditions.remove("ArtifactInStorage");
+  context.progress({ ...status, conditions: conditions.list() });
+}
+
+/** Stores a file as the object's artifact, removes old ones and moves the stable link (ART-014 to ART-018). Throws SourceFailure. */
+export async function storeArtifact(
+  pass: SourcePass,
+  latest: Latest,
+  file: string,
+  bytes: Uint8Array,
+  { revision, metadata, digest }: NewArtifact,
+): Promise<void> {
+  const { object, context, status } = pass;
+  const key = artifactKey(context.clusterId, object, file);
+  const algorithm = context.settings.artifactDigestAlgorithm;
+  const { path, url } = await addressOf(context, key);
+  try {
+    await context.artifacts.put(key, bytes);
+  } catch (error) {
+    const message = `unable to archive artifact to storage: ${error instanceof Error ? error.message : String(error)}`;
+    throw new SourceFailure("StorageOperationFailed", "ArchiveOperationFailed", message);
+  }
+  const artifact: Artifact = {
+    digest: digest?.startsWith(`${algorithm}:`) ? digest : await digestOf(algorithm, bytes),
+    lastUpdateTime: `${context.clock.now().toISOString().slice(0, 19)}Z`,
+    path,
+    revision,
+    size: bytes.length,
+    url,
+    ...(metadata === undefined || Object.keys(metadata).length === 0 ? {} : { metadata }),
+  };
+  status.artifact = artifact;
+  const [collected] = await Promise.all([
+    collectGarbage(context, object, key),
+    latest === undefined ? undefined : linkLatest(pass, latest, file),
+  ]);
+  if (collected > 0) pass.trace("GarbageCollectionSucceeded", `garbage collected ${collected} artifacts`);
+}
+
+/** Where an artifact is found. A deployment that cannot say it stores nothing that nobody could fetch. */
+async function addressOf(context: Context, key: string): Promise<Pick<Artifact, "path" | "url">> {
+  try {
+    return await artifactAddress(context, key);
+  } catch (error) {
+    const message = `unable to address artifact: ${error instanceof Error ? error.message : String(error)}`;
+    throw new SourceFailure("StorageOperationFailed", "StorageOperationFailed", message, { cause: error });
+  }
+}
