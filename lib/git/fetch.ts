@@ -8,7 +8,7 @@ import { defaultLimits, type GitLimits } from "./limits.ts";
 import type { Pack } from "./pack.ts";
 import {
   checkName,
-  commitRevision,
+  commitAsTold,
   readRange,
   resolveBranch,
   resolveCommit,
@@ -18,8 +18,9 @@ import {
   tipsOf,
 } from "./resolve.ts";
 import { type Session, withSession } from "./session.ts";
+import { signedTag } from "./signed-object.ts";
 import { sparse } from "./sparse.ts";
-import { layOut } from "./worktree.ts";
+import { layOut, objectOf } from "./worktree.ts";
 
 export type { GitArchive, GitSource, Resolved } from "./git-source.ts";
 
@@ -31,8 +32,8 @@ export async function resolveRevision(source: GitSource, signal: AbortSignal): P
   const { reference, observedRevision } = source;
   const { commit, name, tag, semver } = reference;
   if (commit) {
-    const revision = commitRevision(reference, commit);
-    if (observedRevision === revision) return { revision, commit };
+    const told = commitAsTold(reference, commit);
+    if (observedRevision === told.revision) return told;
     return operate(source, "clone", signal, (session) => resolveCommit(session, { ...reference, commit }));
   }
   if (name) {
@@ -56,26 +57,47 @@ export async function resolveRevision(source: GitSource, signal: AbortSignal): P
 export async function fetchArchive(source: GitSource, resolved: Resolved, signal: AbortSignal): Promise<GitArchive> {
   const limits = limitsOf(source);
   return operate(source, "clone", signal, async (session) => {
-    const pack = await fetchCommit(session, source, resolved.commit);
+    const pack = await fetchCommit(session, source, resolved);
     const object = pack.read(resolved.commit);
     if (object?.type !== "commit") throw noCommit(resolved.commit);
+    const tags = tagsTo(pack, resolved);
     const commit = parseCommit(object.content);
     const root = sparse(layOut(pack, commit.tree, limits), source.sparseCheckout ?? []);
     const own = source.ignore === undefined ? [] : parseSourceIgnore(source.ignore, []);
     const rules = ignoreRules([...ignoreFiles(root, pack), ...own]);
     const { bytes, digest } = await archive(root, pack, rules, signal);
-    return { tarGz: bytes, digest, subject: commit.subject };
+    return { tarGz: bytes, digest, subject: commit.subject, objects: { commit: object.content, tags } };
   });
 }
 
-/** GE-003, GIT-016: one commit by its id; a server that refuses that gives the whole history of the branches. */
-async function fetchCommit(session: Session, { reference }: GitSource, commit: string): Promise<Pack> {
+/**
+ * GE-003, GIT-016: one commit by its id, or by the tag object that leads to it; a server that refuses that gives the whole history
+ * of the branches.
+ */
+async function fetchCommit(session: Session, { reference }: GitSource, { commit, tag }: Resolved): Promise<Pack> {
   try {
-    return await session.fetch({ wants: [commit], depth: 1 });
+    return await session.fetch({ wants: [tag?.id ?? commit], depth: 1 });
   } catch (error) {
     if (!(error instanceof GitError) || error.code !== "refused" || !reference.commit) throw error;
     return session.fetch({ wants: await tipsOf(session, reference.branch) });
   }
+}
+
+/** Tags of tags: more than anybody makes. */
+const tagLimit = 64;
+
+/** The tag objects that lead to the commit, the outermost first (GE-004). What a server says they lead to is not believed. */
+function tagsTo(pack: Pack, { commit, tag }: Resolved): Buffer[] {
+  const tags: Buffer[] = [];
+  if (tag?.id === undefined) return tags;
+  let id = tag.id;
+  while (id !== commit && tags.length < tagLimit) {
+    const { content } = objectOf(pack, id, "tag");
+    tags.push(content);
+    id = signedTag(content).target;
+  }
+  if (id !== commit) throw new GitError("corrupt", `the tag '${tag.name}' does not lead to the commit '${commit}'`);
+  return tags;
 }
 
 function noCommit(commit: string): GitError {

@@ -20,11 +20,22 @@ export type GitSource = HttpRemote & {
   limits?: Partial<GitLimits>;
 };
 
-/** The commit that a reference names at the server now, and the revision that it is told by (ART-005). */
-export type Resolved = { revision: string; commit: string };
+/**
+ * The commit that a reference names at the server now, and the revision that it is told by (ART-005). `tag` is the tag that led to
+ * it, with the id of the tag object where it is an annotated one.
+ */
+export type Resolved = { revision: string; commit: string; tag?: { name: string; id?: string } };
 
-/** An archive of a commit's tree, and the first line of its message. The digest is of these bytes: `sha256:<hex>` (ART-004). */
-export type GitArchive = { tarGz: Uint8Array; digest: string; subject: string };
+/**
+ * An archive of a commit's tree, and the first line of its message. The digest is of these bytes: `sha256:<hex>` (ART-004).
+ * `objects` are the bytes of the commit and of the tag objects that lead to it, the outermost first (GE-004, GE-005).
+ */
+export type GitArchive = {
+  tarGz: Uint8Array;
+  digest: string;
+  subject: string;
+  objects: { commit: Buffer; tags: readonly Buffer[] };
+};
 
 /** The URL as it may be told: without what would let a reader in (SEC-012). */
 export function toldUrl(url: string): string {

@@ -27,7 +27,16 @@ export async function resolveBranch(session: Session, branch: string): Promise<R
 export async function resolveTag(session: Session, tag: string): Promise<Resolved> {
   const found = await find(session, `refs/tags/${tag}`);
   const commit = found.peeled ?? found.id;
-  return { revision: `${tag}@sha1:${commit}`, commit };
+  return { revision: `${tag}@sha1:${commit}`, commit, tag: tagOf(tag, found) };
+}
+
+function tagOf(name: string, { id, peeled }: { id: string; peeled?: string }): NonNullable<Resolved["tag"]> {
+  return peeled === undefined ? { name } : { name, id };
+}
+
+/** What a name within `refs/tags/` stands for (GIT-077). */
+function isTag(name: string): boolean {
+  return name.startsWith("refs/tags/");
 }
 
 async function find(session: Session, name: string): Promise<Reference> {
@@ -53,7 +62,8 @@ export async function resolveName(session: Session, name: string): Promise<Resol
     if (await session.isEmpty()) throw new GitError("empty", "remote repository is empty");
     throw new GitError("unresolved", `unable to resolve ref '${name}' to a specific commit`);
   }
-  return { revision: `${name}@sha1:${commit}`, commit };
+  const tag = isTag(plain) && found !== undefined ? { tag: tagOf(shortName(plain), found) } : {};
+  return { revision: `${name}@sha1:${commit}`, commit, ...tag };
 }
 
 /** GIT-013. Throws GitError `invalid` for a name that cannot be one of a reference. */
@@ -76,7 +86,7 @@ export async function resolveVersion(session: Session, range: VersionRange, text
   const tags = (await session.references(["refs/tags/"])).flatMap((reference) => {
     const version = parseVersion(shortName(reference.name));
     return version !== undefined && satisfies(version, range)
-      ? [{ tag: version.original, version, commit: reference.peeled ?? reference.id }]
+      ? [{ tag: version.original, version, commit: reference.peeled ?? reference.id, reference }]
       : [];
   });
   tags.sort((a, b) => compareVersions(b.version, a.version) || (a.tag < b.tag ? 1 : -1));
@@ -86,8 +96,8 @@ export async function resolveVersion(session: Session, range: VersionRange, text
     throw new GitError("no-version", `no match found for semver: ${text}`);
   }
   const tied = tags.filter(({ version }) => compareVersions(version, highest.version) === 0);
-  const { tag, commit } = tied.length === 1 ? highest : await latest(session, tied);
-  return { revision: `${tag}@sha1:${commit}`, commit };
+  const { tag, commit, reference } = tied.length === 1 ? highest : await latest(session, tied);
+  return { revision: `${tag}@sha1:${commit}`, commit, tag: tagOf(tag, reference) };
 }
 
 async function latest<T extends { commit: string }>(session: Session, tied: readonly T[]): Promise<T> {
@@ -103,10 +113,11 @@ async function latest<T extends { commit: string }>(session: Session, tied: read
   return others.reduce((best, other) => (dateOf(other) > dateOf(best) ? other : best), first);
 }
 
-/** How a commit that is asked for by its id is told (GIT-014). */
-export function commitRevision({ branch, name }: GitReference, commit: string): string {
+/** How a commit that is asked for by its id is told (GIT-014). The tag that it is told by is not looked at. */
+export function commitAsTold({ branch, name }: GitReference, commit: string): Resolved {
   const pointer = name || branch;
-  return pointer ? `${pointer}@sha1:${commit}` : `sha1:${commit}`;
+  const tag = name !== undefined && isTag(name) ? { tag: { name: shortName(name) } } : {};
+  return { revision: pointer ? `${pointer}@sha1:${commit}` : `sha1:${commit}`, commit, ...tag };
 }
 
 /**
@@ -117,7 +128,7 @@ export async function resolveCommit(session: Session, reference: GitReference & 
   const { commit, branch } = reference;
   const missing = new GitError("no-commit", `unable to resolve commit object for '${commit}': object not found`);
   if (!isObjectId(commit)) throw missing;
-  const resolved = { revision: commitRevision(reference, commit), commit };
+  const resolved = commitAsTold(reference, commit);
   const tips = await tipsOf(session, branch);
   if (tips.includes(commit)) return resolved;
   for (const tip of tips.slice(0, 1)) {
