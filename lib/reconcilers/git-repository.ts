@@ -1,6 +1,7 @@
 import type { GitRepository, GitRepositoryStatus } from "../api/git-repository.ts";
 import { fetchArchive, resolveRevision } from "../git/fetch.ts";
 import { currentRevision } from "../git/git-source.ts";
+import { forgetVerification, requiresVerification, verifySource } from "./git-repository/verification.ts";
 import { gitFailure, readGitSource } from "./git-source.ts";
 import type { SourceKind, SourcePass, SourceResult } from "./source/source-kind.ts";
 import { sourceReconciler } from "./source/source-reconciler.ts";
@@ -22,6 +23,7 @@ const gitRepository: SourceKind<GitRepositoryStatus, GitRepository> = {
   failureOf: (error, { context }) => gitFailure(error, context.signal),
   produce: async (pass) => {
     const { object, context, status, signal } = pass;
+    forgetVerification(pass);
     const source = await readGitSource(object, context);
     const resolved = await resolveRevision(source, signal);
     const { revision, commit } = resolved;
@@ -30,6 +32,8 @@ const gitRepository: SourceKind<GitRepositoryStatus, GitRepository> = {
       return told(pass, undefined);
     }
     const archive = await fetchArchive(source, resolved, signal);
+    pass.conditions.remove("FetchFailed");
+    await verifySource(pass, resolved, archive.objects);
     if (status.artifact?.revision !== revision) pass.outdated("NewRevision", `new upstream revision '${revision}'`);
     await pass.store(`${commit}.tar.gz`, archive.tarGz, { revision, digest: archive.digest });
     observe(pass);
@@ -46,6 +50,7 @@ function isCurrent({ object, status }: GitPass, revision: string): boolean {
   const observed = object.status?.observedSparseCheckout ?? [];
   return (
     status.artifact !== undefined &&
+    !requiresVerification(object) &&
     currentRevision(status.artifact.revision) === revision &&
     ignore === object.status?.observedIgnore &&
     sparseCheckout.length === observed.length &&
