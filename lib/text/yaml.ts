@@ -71,6 +71,21 @@ export function parseYamlDocuments(text: string): unknown[] {
 }
 
 /**
+ * Reads the first document of a stream as `sigs.k8s.io/yaml.UnmarshalStrict` does: like `parseYamlDocuments`, but equal keys are an
+ * error. Undefined where there is none. Throws where it is no YAML.
+ */
+export function parseStrictYaml(text: string): unknown {
+  if (text.trim() === "") return undefined;
+  return loadAll(text, {
+    schema: kubernetes,
+    json: false,
+    maxDepth: 256,
+    maxAliases: 1000,
+    maxTotalMergeKeys: 10_000,
+  })[0];
+}
+
+/**
  * What is wrong with a text that `parseYamlDocuments` has refused, and in which line, without anything of the text itself: it may
  * hold secrets.
  */
