@@ -1,6 +1,5 @@
 import { agent, refuseError, serverError } from "./capabilities.ts";
 import { GitError } from "./git-error.ts";
-import type { GitLimits } from "./limits.ts";
 import { formatPacket, type Packet, textOf, textPacket } from "./pkt-line.ts";
 import type { Packets } from "./transport.ts";
 
@@ -29,19 +28,8 @@ export function formatFetch({ wants, depth, filter, haves }: FetchRequest): Buff
   ]);
 }
 
-/** Reads the pack out of the answer to fetch. Throws GitError `protocol`, `refused` and `too-large`. */
-export async function parsePackfile(packets: Packets, limits: Pick<GitLimits, "pack">): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of packfileOf(packets)) {
-    size += part.length;
-    if (size > limits.pack) throw new GitError("too-large", `the pack is larger than ${limits.pack} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts, size);
-}
-
-async function* packfileOf(packets: Packets): AsyncGenerator<Buffer, void, undefined> {
+/** The pack out of the answer to fetch, in parts. Throws GitError `protocol` and `refused`. */
+export async function* packfileOf(packets: Packets): AsyncGenerator<Buffer, void, undefined> {
   let section: string | undefined;
   let ended = false;
   for await (const packet of packets) {
@@ -62,7 +50,7 @@ async function* packfileOf(packets: Packets): AsyncGenerator<Buffer, void, undef
 }
 
 /** side-band-64k: channel 1 is the pack, 2 is progress, 3 is an error that ends it. */
-function demultiplex(packet: Extract<Packet, { type: "data" }>): Buffer | undefined {
+export function demultiplex(packet: Extract<Packet, { type: "data" }>): Buffer | undefined {
   const channel = packet.payload[0];
   if (channel === 1) return packet.payload.subarray(1);
   if (channel === 3) throw serverError(packet.payload.subarray(1));

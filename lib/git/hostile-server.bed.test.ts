@@ -167,7 +167,7 @@ describe("servers that are none", () => {
     const bomb = (size: number) =>
       Buffer.concat([head, formatPackedHeader({ type: "blob", size }, 12), zeros, Buffer.alloc(20)]);
     const sent = (pack: Buffer): Buffer[] => [section, band(2, Buffer.from("progress")), band(1, pack), flush];
-    await expect(fetching(sent(bomb(40_000_000)), { object: 1_000_000 })).rejects.toMatchObject({ code: "too-large" });
+    await expect(fetching(sent(bomb(40_000_000)), { unpacked: 1_000_000 })).rejects.toMatchObject({ code: "too-large" });
     await expect(fetching(sent(bomb(1000)))).rejects.toMatchObject({ code: "corrupt" });
     await expect(fetching(sent(bomb(40_000_000)), { pack: 1000 })).rejects.toMatchObject({ code: "too-large" });
     await expect(fetching([section, band(3, Buffer.from("out of memory")), flush])).rejects.toThrow(

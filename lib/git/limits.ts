@@ -7,9 +7,11 @@ export type GitLimits = {
   references: number;
   /** A pack as it is sent. */
   pack: number;
+  /** Of a pack that is kept in memory; a larger one is in a file meanwhile. */
+  memory: number;
   /** Objects in a pack. */
   objects: number;
-  /** One object, unpacked. */
+  /** One object, unpacked, that has to be in memory: all but blobs that are stored whole, which are read in pieces. */
   object: number;
   /** All objects of a pack, unpacked. */
   unpacked: number;
@@ -29,20 +31,21 @@ export type GitLimits = {
   silence: number;
 };
 
-/** Bounds that a repository of several hundred megabytes fits in, and the memory of a function too. */
+/** Bounds that a repository of two gigabytes fits in, with at most 512 MB of memory (GE-011). */
 export const defaultLimits: GitLimits = {
   advertisement: 1024 * 1024,
   listing: 64 * 1024 * 1024,
   references: 500_000,
-  pack: 512 * 1024 * 1024,
-  objects: 2_000_000,
-  object: 256 * 1024 * 1024,
-  unpacked: 2 * 1024 * 1024 * 1024,
-  kept: 256 * 1024 * 1024,
+  pack: 2560 * 1024 * 1024,
+  memory: 48 * 1024 * 1024,
+  objects: 1_000_000,
+  object: 128 * 1024 * 1024,
+  unpacked: 6 * 1024 * 1024 * 1024,
+  kept: 96 * 1024 * 1024,
   deltaChain: 4095,
   treeDepth: 256,
   files: 1_000_000,
-  content: 2 * 1024 * 1024 * 1024,
+  content: 6 * 1024 * 1024 * 1024,
   path: 4096,
   silence: 30_000,
 };

@@ -1,14 +1,17 @@
-import { createHash } from "node:crypto";
+import { createCipheriv, createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { deflateSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyDelta, formatSize } from "./delta.ts";
 import { defaultLimits } from "./limits.ts";
-import { objectId, type PackLimits, parsePack } from "./pack.ts";
+import { objectId } from "./object-id.ts";
+import { type Pack, type PackLimits, receivePack } from "./pack.ts";
 import { formatPackedHeader, parsePackedHeader } from "./packed-object.ts";
 
 /** One object of a pack in the making; deltas name their base by its place in the list, or by an id. */
-type Packed = { data: Buffer; size?: number } & (
+type Packed = { data: Buffer; size?: number; packed?: Buffer } & (
   | { type: "blob" | "tree" | "commit" | "tag" }
   | { type: "ofs-delta"; on: number }
   | { type: "ref-delta"; base: string }
@@ -30,7 +33,7 @@ function formatPack(objects: readonly Packed[], count = objects.length): Buffer 
           ? formatPackedHeader({ type: object.type, size, base: object.base }, start)
           : formatPackedHeader({ type: object.type, size }, start);
     starts.push(start);
-    pack = Buffer.concat([pack, header, deflateSync(object.data)]);
+    pack = Buffer.concat([pack, header, object.packed ?? deflateSync(object.data)]);
   }
   return Buffer.concat([pack, createHash("sha1").update(pack).digest()]);
 }
@@ -47,7 +50,12 @@ function appending(base: Buffer, kept: number, added: Buffer): Buffer {
   ]);
 }
 
+async function* partsOf(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 60_000) yield bytes.subarray(at, at + 60_000);
+}
+
 const blob = (text: string): Packed => ({ type: "blob", data: Buffer.from(text) });
+const parsePack = (bytes: Buffer, limits: PackLimits): Promise<Pack> => receivePack(partsOf(bytes), limits);
 const read = (objects: readonly Packed[], limits: Partial<PackLimits> = {}) =>
   parsePack(formatPack(objects), { ...defaultLimits, ...limits });
 
@@ -73,7 +81,11 @@ describe("a pack", () => {
     const base = Buffer.from("the base of it all");
     const first = Buffer.from("the base and more");
     const second = Buffer.from("the base and even more");
-    for (const kept of [defaultLimits.kept, 0]) {
+    for (const [kept, memory] of [
+      [defaultLimits.kept, defaultLimits.memory],
+      [0, defaultLimits.memory],
+      [0, 0],
+    ] as const) {
       const pack = await read(
         [
           { type: "ref-delta", base: objectId("blob", first), data: appending(first, 13, Buffer.from("even more")) },
@@ -84,7 +96,7 @@ describe("a pack", () => {
           { type: "blob", data: base },
           { type: "tree", data: Buffer.alloc(0) },
         ],
-        { kept },
+        { kept, memory },
       );
       for (const text of [base, first, second, Buffer.from("the"), Buffer.from("x")]) {
         expect(pack.read(objectId("blob", text))).toEqual({ type: "blob", content: text });
@@ -92,6 +104,7 @@ describe("a pack", () => {
       }
       expect(pack.read(objectId("tree", Buffer.alloc(0)))?.content).toHaveLength(0);
       expect(pack.read("00".repeat(20))).toBeUndefined();
+      pack.close();
     }
   });
 
@@ -104,6 +117,44 @@ describe("a pack", () => {
     const pack = await read(objects, { kept: 100 });
     expect(pack.read(objectId("blob", Buffer.from("v3000")))?.content.toString()).toBe("v3000");
     await expect(read(objects, { deltaChain: 2999, kept: 100 })).rejects.toMatchObject({ code: "too-large" });
+  });
+
+  it("GE-011, GE-012: objects of every size, from memory and from a file, whole and in pieces", async () => {
+    const random = (size: number, seed: number): Buffer =>
+      createCipheriv("aes-128-ctr", Buffer.alloc(16, seed), Buffer.alloc(16)).update(Buffer.alloc(size));
+    const contents = [0, 1, 5_000_000, 200, 17_000_000].map((size, index) => random(size, index));
+    // Data in empty blocks is longer than what is made of it: more has to be read than its size says.
+    const stuffed = Buffer.concat([
+      Buffer.of(0x78, 1),
+      ...Array.from({ length: 400 }, () => Buffer.of(0, 0, 0, 255, 255)),
+    ]);
+    const end = Buffer.concat([Buffer.of(1, 1, 0, 0xfe, 0xff, 0x41), Buffer.of(0, 0x42, 0, 0x42)]);
+    const objects: Packed[] = contents.map((data) => ({ type: "blob", data }));
+    objects.splice(4, 0, { type: "blob", data: Buffer.from("A"), packed: Buffer.concat([stuffed, end]) });
+    const appended = Buffer.concat([contents[4]?.subarray(0, 60_000) ?? Buffer.alloc(0), Buffer.from("!")]);
+    objects.push({
+      type: "ofs-delta",
+      on: 5,
+      data: appending(contents[4] ?? Buffer.alloc(0), 60_000, Buffer.from("!")),
+    });
+    for (const memory of [defaultLimits.memory, 0]) {
+      const pack = await read(objects, { memory });
+      for (const content of [...contents, Buffer.from("A"), appended]) {
+        const id = objectId("blob", content);
+        expect(pack.read(id)?.content.equals(content)).toBe(true);
+        expect((await buffer(pack.stream(id) ?? Readable.from([]))).equals(content)).toBe(true);
+        pack.shrink();
+      }
+      pack.close();
+      expect(pack.stat(objectId("blob", appended))).toBeUndefined();
+    }
+    const large = objectId("blob", contents[4] ?? Buffer.alloc(0));
+    const pack = await read(objects.slice(0, -1), { object: 10_000_000 });
+    await expect(read(objects, { object: 10_000_000 })).rejects.toMatchObject({ code: "too-large" });
+    expect(() => pack.read(large)).toThrow(/in memory is larger than 10000000 bytes/);
+    expect((await buffer(pack.stream(large) ?? Readable.from([]))).length).toBe(17_000_000);
+    await expect(read(objects, { unpacked: 20_000_000 })).rejects.toMatchObject({ code: "too-large" });
+    await expect(read(objects, { pack: 20_000_000 })).rejects.toThrow(/the pack is larger than 20000000 bytes/);
   });
 
   it("GE-011: bombs are refused before they are unpacked", async () => {

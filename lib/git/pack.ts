@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
+import { openSpool, type Spool } from "../platform/spool.ts";
 import { applyDelta, parseDeltaHeader } from "./delta.ts";
 import { GitError } from "./git-error.ts";
+import { packReader } from "./inflate.ts";
 import type { GitLimits } from "./limits.ts";
-import { inflateAt, inflateBeside, type PackedHeader, parsePackedHeader } from "./packed-object.ts";
-
-/** The four kinds of Git objects. */
-export type ObjectType = "commit" | "tree" | "blob" | "tag";
+import { type ObjectType, objectHash, objectId } from "./object-id.ts";
+import { contentOf, type Entry, keeperOf, streamedSize, streamOf } from "./pack-entry.ts";
+import { packedHeaderLimit, parsePackedHeader } from "./packed-object.ts";
 
 /** An object as it is hashed, without its header. */
 export type GitObject = { type: ObjectType; content: Buffer };
@@ -15,27 +16,22 @@ export type GitObject = { type: ObjectType; content: Buffer };
 export type Pack = {
   /** Number of objects, of which some may be the same. */
   count: number;
-  /** An object, or undefined where the pack does not hold it. */
+  /** An object, or undefined where the pack does not hold it. Throws GitError `too-large` for one that must not be in memory whole. */
   read(id: string): GitObject | undefined;
+  /** An object's content in pieces, whatever its size; undefined where the pack does not hold it. */
+  stream(id: string): AsyncIterable<Buffer> | undefined;
   /** Kind and size of an object, without unpacking it. */
   stat(id: string): { type: ObjectType; size: number } | undefined;
+  /** Forgets what is kept unpacked; it is unpacked again where it is needed. */
+  shrink(): void;
+  /** Frees memory and disk. Everything after it throws. */
+  close(): void;
 };
 
 /** Bounds that hold for a pack. */
-export type PackLimits = Pick<GitLimits, "objects" | "object" | "unpacked" | "kept" | "deltaChain">;
+export type PackLimits = Pick<GitLimits, "pack" | "memory" | "objects" | "object" | "unpacked" | "kept" | "deltaChain">;
 
-/** Where an object lies in the pack, and its content while that is kept in memory. */
-type Entry = {
-  type: ObjectType;
-  /** Of the object itself, after all deltas. */
-  size: number;
-  dataStart: number;
-  /** Of what is stored: the object, or the delta on its base. */
-  dataSize: number;
-  base: Entry | undefined;
-  chain: number;
-  content: Buffer | undefined;
-};
+/** A delta whose base is not known yet, or not read. */
 type Waiting = { dataStart: number; dataSize: number; at: number };
 
 const headerSize = 12;
@@ -44,26 +40,66 @@ const trailerSize = 20;
 const workUnit = 4 * 1024 * 1024;
 
 /**
- * Reads a pack (gitformat-pack, versions 2 and 3): whole, without objects that only the reader has. Every object is unpacked and
- * named by its SHA-1, so that nothing in it can pass for another object. Throws GitError `corrupt` and `too-large`, and the
- * signal's reason where it is aborted.
+ * Receives a pack (gitformat-pack, versions 2 and 3): whole, without objects that only the reader has. Every object is unpacked
+ * and named by its SHA-1, so that nothing in it can pass for another object. Whoever gets it closes it. Throws GitError `corrupt`
+ * and `too-large`, what the parts throw, and the signal's reason where it is aborted.
  */
-export async function parsePack(pack: Buffer, limits: PackLimits, signal?: AbortSignal): Promise<Pack> {
-  const count = parsePackHeader(pack);
+export async function receivePack(
+  parts: AsyncIterable<Buffer>,
+  limits: PackLimits,
+  signal?: AbortSignal,
+): Promise<Pack> {
+  const spool = openSpool({ memory: limits.memory });
+  try {
+    const sum = createHash("sha1");
+    let held: Buffer = Buffer.alloc(0);
+    for await (const part of parts) {
+      if (spool.size + part.length > limits.pack)
+        throw new GitError("too-large", `the pack is larger than ${limits.pack} bytes`);
+      store(spool, part);
+      // The last bytes are the sum of those before them, and only its end says which are the last.
+      const seen = held.length === 0 ? part : Buffer.concat([held, part]);
+      const summed = Math.max(0, seen.length - trailerSize);
+      sum.update(seen.subarray(0, summed));
+      held = Buffer.from(seen.subarray(summed));
+    }
+    return await parsePack(spool, { sum: sum.digest(), trailer: held }, limits, signal);
+  } catch (error) {
+    spool.close();
+    throw error;
+  }
+}
+
+function store(spool: Spool, part: Buffer): void {
+  try {
+    spool.write(part);
+  } catch (error) {
+    const why = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+    throw new GitError("too-large", `the pack does not fit into the temporary directory: ${why}`, { cause: error });
+  }
+}
+
+async function parsePack(
+  spool: Spool,
+  { sum, trailer }: { sum: Buffer; trailer: Buffer },
+  limits: PackLimits,
+  signal: AbortSignal | undefined,
+): Promise<Pack> {
+  const count = parsePackHeader(spool);
   if (count > limits.objects) throw new GitError("too-large", `the pack holds more than ${limits.objects} objects`);
-  const end = pack.length - trailerSize;
+  const end = spool.size - trailerSize;
+  const ahead = packReader(spool, end, { sequential: true });
+  const reader = packReader(spool, end);
   const byId = new Map<string, Entry>();
   const byOffset = new Map<number, Entry>();
   const waitingForId = new Map<string, Waiting[]>();
   const waitingForOffset = new Map<number, Waiting[]>();
-  const keep = keeper(limits.kept);
+  const keeper = keeperOf(limits.kept);
   let unpacked = 0;
   let work = 0;
 
-  const charge = (size: number): void => {
-    if (size > limits.object) {
-      throw new GitError("too-large", `an object of the pack is larger than ${limits.object} bytes`);
-    }
+  const charge = (size: number, isStreamed: boolean): void => {
+    if (size > limits.object && !isStreamed) throw tooLarge(limits);
     unpacked += size;
     if (unpacked > limits.unpacked) {
       throw new GitError("too-large", `the pack unpacks to more than ${limits.unpacked} bytes`);
@@ -71,14 +107,17 @@ export async function parsePack(pack: Buffer, limits: PackLimits, signal?: Abort
     work += size + 4096;
   };
   /** Deltas whose base is known. A list, not a recursion: chains are long. */
-  const ready: { waiting: Waiting; base: Entry }[] = [];
-  const register = async (entry: Entry, content: Buffer, at: number): Promise<void> => {
-    const id = content.length > workUnit ? await objectIdInTurns(entry.type, content) : objectId(entry.type, content);
-    keep(entry, content);
+  const ready: { waiting: Waiting; base: Entry; delta?: Buffer }[] = [];
+  const register = (entry: Entry, id: string, at: number): void => {
     byOffset.set(at, entry);
     if (!byId.has(id)) byId.set(id, entry);
     for (const waiting of [...take(waitingForId, id), ...take(waitingForOffset, at)])
       ready.push({ waiting, base: entry });
+  };
+  const keep = async (entry: Entry, content: Buffer, at: number): Promise<void> => {
+    const id = content.length > workUnit ? await objectIdInTurns(entry.type, content) : objectId(entry.type, content);
+    keeper.keep(entry, content);
+    register(entry, id, at);
   };
   const pause = async (): Promise<void> => {
     if (work <= workUnit) return;
@@ -95,43 +134,65 @@ export async function parsePack(pack: Buffer, limits: PackLimits, signal?: Abort
       if (chain > limits.deltaChain) {
         throw new GitError("too-large", `deltas of the pack build on more than ${limits.deltaChain} others`);
       }
-      const delta = inflateAt(pack, stored.dataStart, end, stored.dataSize).content;
+      if (base.size > limits.object) throw tooLarge(limits);
+      const delta = next.delta ?? reader.inflate(stored.dataStart, stored.dataSize).content;
       const size = parseDeltaHeader(delta).resultSize;
-      charge(size);
+      charge(size, false);
       if (base.content === undefined) work += base.size + base.chain * 4096;
       const entry: Entry = { type: base.type, size, ...stored, base, chain, content: undefined };
-      await register(entry, applyDelta(contentOf(pack, base, end), delta), at);
+      await keep(entry, applyDelta(contentOf(reader, base), delta), at);
     }
   };
 
   let offset = headerSize;
   for (let index = 0; index < count; index++) {
     await pause();
-    const header: PackedHeader = parsePackedHeader(pack, offset, end);
-    charge(header.size);
-    const { content, next } =
-      header.size > workUnit
-        ? await inflateBeside(pack, header.dataStart, end, header.size)
-        : inflateAt(pack, header.dataStart, end, header.size);
+    const window = ahead.window(offset, packedHeaderLimit);
+    const header = parsePackedHeader(
+      window.bytes,
+      offset - window.offset,
+      Math.min(window.bytes.length, end - window.offset),
+      window.offset,
+    );
     const stored = { dataStart: header.dataStart, dataSize: header.size };
+    const isStreamed = header.type === "blob" && header.size > streamedSize;
+    charge(header.size, isStreamed);
+    let next: number;
     if (header.type === "ofs-delta" || header.type === "ref-delta") {
+      const inflated = ahead.inflate(header.dataStart, header.size);
+      next = inflated.next;
       const base = header.type === "ofs-delta" ? byOffset.get(header.base) : byId.get(header.base);
       const waiting: Waiting = { ...stored, at: offset };
-      if (base !== undefined) ready.push({ waiting, base });
+      if (base !== undefined) ready.push({ waiting, base, delta: inflated.content });
       else if (header.type === "ref-delta") wait(waitingForId, header.base, waiting);
       else wait(waitingForOffset, header.base, waiting);
     } else {
-      await register(
-        { type: header.type, size: header.size, ...stored, base: undefined, chain: 0, content: undefined },
-        content,
-        offset,
-      );
+      const entry = { type: header.type, size: header.size, ...stored, base: undefined, chain: 0, content: undefined };
+      if (isStreamed) {
+        const hash = objectHash("blob", header.size);
+        const pieces = ahead.pieces(header.dataStart, header.size);
+        let piece = await pieces.next();
+        for (; piece.done !== true; piece = await pieces.next()) {
+          hash.update(piece.value);
+          signal?.throwIfAborted();
+        }
+        next = piece.value;
+        register(entry, hash.digest("hex"), offset);
+      } else {
+        const inflated =
+          header.size > workUnit
+            ? await ahead.inflateBeside(header.dataStart, header.size)
+            : ahead.inflate(header.dataStart, header.size);
+        next = inflated.next;
+        await keep(entry, inflated.content, offset);
+      }
     }
+    if (next > end) throw new GitError("corrupt", "the pack ends in the middle of an object");
     if (ready.length > 0) await resolveReady();
     offset = next;
   }
   if (offset !== end) throw new GitError("corrupt", "the pack goes on after its last object");
-  verifyTrailer(pack, end);
+  if (!sum.equals(trailer)) throw new GitError("corrupt", "the pack's checksum is wrong");
   if (waitingForId.size + waitingForOffset.size > 0) {
     throw new GitError("corrupt", "the pack has a delta on an object that it does not hold");
   }
@@ -139,17 +200,33 @@ export async function parsePack(pack: Buffer, limits: PackLimits, signal?: Abort
     count,
     read: (id) => {
       const entry = byId.get(id);
-      return entry && { type: entry.type, content: contentOf(pack, entry, end) };
+      if (entry !== undefined && entry.size > limits.object) throw tooLarge(limits);
+      return entry && { type: entry.type, content: contentOf(reader, entry) };
+    },
+    stream: (id) => {
+      const entry = byId.get(id);
+      return entry && streamOf(reader, entry);
     },
     stat: (id) => {
       const entry = byId.get(id);
       return entry && { type: entry.type, size: entry.size };
     },
+    shrink: keeper.forget,
+    close: () => {
+      keeper.forget();
+      byId.clear();
+      spool.close();
+    },
   };
 }
 
-function parsePackHeader(pack: Buffer): number {
-  if (pack.length < headerSize + trailerSize || pack.toString("latin1", 0, 4) !== "PACK") {
+function tooLarge({ object }: PackLimits): GitError {
+  return new GitError("too-large", `an object of the pack that is needed in memory is larger than ${object} bytes`);
+}
+
+function parsePackHeader(spool: Spool): number {
+  const pack = spool.read(0, headerSize);
+  if (spool.size < headerSize + trailerSize || pack.toString("latin1", 0, 4) !== "PACK") {
     throw new GitError("corrupt", "the server sent something else than a pack");
   }
   const version = pack.readUInt32BE(4);
@@ -157,56 +234,14 @@ function parsePackHeader(pack: Buffer): number {
   return pack.readUInt32BE(8);
 }
 
-function verifyTrailer(pack: Buffer, end: number): void {
-  const sum = createHash("sha1").update(pack.subarray(0, end)).digest();
-  if (!sum.equals(pack.subarray(end))) throw new GitError("corrupt", "the pack's checksum is wrong");
-}
-
-/** Keeps the contents that were unpacked last, up to a size in bytes: the next delta is mostly on one of them. */
-function keeper(limit: number): (entry: Entry, content: Buffer) => void {
-  const kept: Entry[] = [];
-  let first = 0;
-  let size = 0;
-  return (entry, content) => {
-    if (content.length > limit) return;
-    entry.content = content;
-    kept.push(entry);
-    for (size += content.length; size > limit; first++) {
-      const oldest = kept[first];
-      size -= oldest?.size ?? 0;
-      if (oldest !== undefined) oldest.content = undefined;
-    }
-  };
-}
-
-/** The id of an object: the SHA-1 of its kind, its size and its content. */
-export function objectId(type: ObjectType, content: Uint8Array): string {
-  return createHash("sha1").update(`${type} ${content.length}\0`).update(content).digest("hex");
-}
-
 /** As `objectId`, with turns of the event loop between the pieces. */
 async function objectIdInTurns(type: ObjectType, content: Uint8Array): Promise<string> {
-  const hash = createHash("sha1").update(`${type} ${content.length}\0`);
+  const hash = objectHash(type, content.length);
   for (let at = 0; at < content.length; at += workUnit) {
     hash.update(content.subarray(at, at + workUnit));
     await turn();
   }
   return hash.digest("hex");
-}
-
-/** Unpacks an entry that is not kept, from the nearest base that is; deltas are applied one after the other, never nested. */
-function contentOf(pack: Buffer, entry: Entry, end: number): Buffer {
-  const deltas: Entry[] = [];
-  let current = entry;
-  while (current.content === undefined && current.base !== undefined) {
-    deltas.push(current);
-    current = current.base;
-  }
-  let content = current.content ?? inflateAt(pack, current.dataStart, end, current.dataSize).content;
-  for (let delta = deltas.pop(); delta !== undefined; delta = deltas.pop()) {
-    content = applyDelta(content, inflateAt(pack, delta.dataStart, end, delta.dataSize).content);
-  }
-  return content;
 }
 
 function wait<Key>(waiting: Map<Key, Waiting[]>, key: Key, entry: Waiting): void {
