@@ -74,7 +74,9 @@ export function allow(uid: string): Fields {
  * Kubernetes derives from other objects (SV-03) are none.
  */
 export function admissionWork(clusterId: string, request: AdmissionRequest): WorkItem[] {
-  if (request.dryRun || request.subResource !== "" || isDerived(request)) return [];
+  if (request.dryRun) return [];
+  if (request.subResource === "status") return publishedWork(clusterId, request);
+  if (request.subResource !== "" || isDerived(request)) return [];
   if (!["CREATE", "UPDATE", "DELETE"].includes(request.operation)) return [];
   if (ownManagers.has(request.fieldManager) && !byInClusterController(request)) return [];
   const items = [...ownKindWork(clusterId, request), ...driftWork(clusterId, request)];
@@ -104,6 +106,16 @@ function ownKindWork(clusterId: string, request: AdmissionRequest): WorkItem[] {
   const cause = known === undefined ? undefined : causeOf(request);
   if (known === undefined || cause === undefined) return [];
   return [{ cluster: clusterId, kind: known.kind, namespace: request.namespace, name: request.name, cause }];
+}
+
+/** EA-002: another producer's ExternalArtifact is about to offer something else. Its own status is the only one that calls. */
+function publishedWork(clusterId: string, request: AdmissionRequest): WorkItem[] {
+  const { uid, group: apiGroup, kind, namespace, name, object, oldObject } = request;
+  const known = ownKind(apiGroup, kind);
+  const { overwritten } = overwrittenOf(request);
+  if (known?.kind !== "ExternalArtifact" || overwritten === undefined || !isName(namespace) || !isName(name)) return [];
+  if (isDeepStrictEqual(object?.status, oldObject?.status)) return [];
+  return [{ cluster: clusterId, kind: known.kind, namespace, name, cause: { type: "published", uid, overwritten } }];
 }
 
 /** SV-01: the call comes before the object is stored, so it names the state that the worker has to wait for. */

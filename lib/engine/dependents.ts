@@ -1,11 +1,17 @@
 import type { KubernetesObject } from "../api/object.ts";
-import { ApiError } from "../cluster/api-error.ts";
+import { ApiError, isNotFound } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { pathOf } from "./kinds.ts";
 import type { Kind, WorkItem } from "./work-item.ts";
 
-/** Kinds that use a source by `spec.sourceRef`. */
-const sourceUsers: Kind[] = ["Kustomization"];
+/** The kinds that name their source by `spec.sourceRef`, by the kinds that they take (KS-007, HC-001). */
+const sourceUsers: Readonly<Record<string, Kind[]>> = {
+  GitRepository: ["Kustomization", "HelmChart"],
+  Bucket: ["Kustomization", "HelmChart"],
+  OCIRepository: ["Kustomization"],
+  ExternalArtifact: ["Kustomization"],
+  HelmRepository: ["HelmChart"],
+};
 
 type SourceUser = KubernetesObject & {
   spec?: {
@@ -13,23 +19,28 @@ type SourceUser = KubernetesObject & {
     dependsOn?: { name: string; namespace?: string }[];
     suspend?: boolean;
   };
-  status?: { lastAttemptedRevision?: string; conditions?: { type: string; status: string }[] };
+  status?: {
+    lastAttemptedRevision?: string;
+    observedSourceArtifactRevision?: string;
+    conditions?: { type: string; status: string }[];
+  };
 };
 
 /**
  * The work that a new revision of a source makes (KS-007, KS-008): every user of it that has not yet attempted that
- * revision, those that others depend on first. Found by field selector where the CRD offers it, else by a filtered LIST.
+ * revision (HC-004), those that others depend on first. Found by field selector where the CRD offers it, else by a filtered LIST.
  */
 export async function usersOfSource(
   cluster: ClusterClient,
   clusterId: string,
-  source: { kind: Kind; namespace: string; name: string },
+  source: { kind: string; namespace: string; name: string },
   { revision, state }: { revision: string; state: string },
 ): Promise<WorkItem[]> {
-  const lists = await Promise.all(sourceUsers.map((kind) => listUsers(cluster, kind, source.name)));
-  return lists.flatMap((users, index) => {
-    const kind = sourceUsers[index];
-    if (kind === undefined) return [];
+  const kinds = sourceUsers[source.kind] ?? [];
+  const lists = await Promise.all(
+    kinds.map(async (kind) => ({ kind, users: await listUsers(cluster, kind, source.name) })),
+  );
+  return lists.flatMap(({ kind, users }) => {
     const interested = users.filter(
       (user) => uses(user, source) && !hasAttempted(user, revision) && user.spec?.suspend !== true,
     );
@@ -59,12 +70,14 @@ async function listUsers(cluster: ClusterClient, kind: Kind, sourceName: string)
     });
     return list.items;
   } catch (error) {
+    // Not every cluster has all kinds.
+    if (isNotFound(error)) return [];
     if (!(error instanceof ApiError) || error.statusCode !== 400) throw error;
     return (await cluster.request<{ items: SourceUser[] }>({ method: "GET", path })).items;
   }
 }
 
-function uses(user: SourceUser, source: { kind: Kind; namespace: string; name: string }): boolean {
+function uses(user: SourceUser, source: { kind: string; namespace: string; name: string }): boolean {
   const reference = user.spec?.sourceRef;
   return (
     reference?.kind === source.kind &&
@@ -76,9 +89,10 @@ function uses(user: SourceUser, source: { kind: Kind; namespace: string; name: s
 function hasAttempted(user: SourceUser, revision: string): boolean {
   const isTrue = (type: string) =>
     user.status?.conditions?.some((condition) => condition.type === type && condition.status === "True");
-  return (
-    user.status?.lastAttemptedRevision === revision && (isTrue("Ready") === true || isTrue("Reconciling") === true)
-  );
+  const { lastAttemptedRevision, observedSourceArtifactRevision } = user.status ?? {};
+  // A chart that could not be made of a revision is looked at again when there is another (HC-004, HC-012).
+  if (observedSourceArtifactRevision === revision) return true;
+  return lastAttemptedRevision === revision && (isTrue("Ready") === true || isTrue("Reconciling") === true);
 }
 
 /**

@@ -87,13 +87,9 @@ export function createEngine(options: {
     const held = fresh.metadata.finalizers ?? [];
     const deleting = fresh.metadata.deletionTimestamp !== undefined;
     const { finalizer } = kinds[item.kind];
+    if (finalizer === undefined) return tellOffered(item, cluster, reconciler, fresh, delivery.signal);
     const passive = !deleting && reconciler.isPassive?.(fresh) === true;
-    if (
-      passive &&
-      !held.includes(finalizer) &&
-      Object.keys(fresh.status ?? {}).every((key) => key === "observedGeneration")
-    )
-      return;
+    if (passive && !isEntangled(fresh, finalizer)) return;
     const object =
       deleting || passive || held.includes(finalizer)
         ? fresh
@@ -137,6 +133,23 @@ export function createEngine(options: {
     }
   }
 
+  /** EA-002: whoever published the object's artifact wakes nobody. */
+  async function tellOffered(
+    item: WorkItem,
+    cluster: ClusterClient,
+    { offered }: KindReconciler,
+    object: FreshObject,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (offered === undefined) return;
+    await untilStored(cluster, item, signal);
+    const current = (await readFresh(cluster, item, "", signal)) ?? object;
+    const revision = offered(current);
+    if (revision === undefined) return;
+    await followUps.wakeUsers(cluster, item, current, revision);
+    await followUps.wakeWaiting(item, current);
+  }
+
   /**
    * Events first: a status that is written is not told of again. Then the status, since everybody who is woken reads it; then
    * wakes and the next look together.
@@ -151,11 +164,13 @@ export function createEngine(options: {
     );
     // A look that died or failed after its status was written may not have woken whom it should: that is made up for.
     const repeated = isRepeated(pass);
-    const { produced, wake, waitsFor, again } = outcome;
+    const { produced, published, follows, wake, waitsFor, again } = outcome;
     await Promise.all([
       produced !== undefined &&
         (produced.isNew || repeated) &&
         followUps.wakeUsers(cluster, item, current, produced.revision),
+      ...(published ?? []).map((artifact) => followUps.wakePublished(cluster, item, artifact)),
+      follows !== undefined && followUps.follow(cluster, item, follows, pass.delivery.signal),
       (written || repeated) && isReady(current) && followUps.wakeWaiting(item, current),
       wake !== undefined && followUps.wakeWritten(item, wake),
       waitsFor !== undefined && followUps.waitFor(cluster, item, waitsFor, pass.delivery.signal),
@@ -166,7 +181,7 @@ export function createEngine(options: {
   async function finalize(pass: Pass, object: FreshObject, context: Context): Promise<void> {
     const { item, cluster, reconciler, settings } = pass;
     const { finalizer } = kinds[item.kind];
-    if (!(object.metadata.finalizers ?? []).includes(finalizer)) return;
+    if (finalizer === undefined || !(object.metadata.finalizers ?? []).includes(finalizer)) return;
     const result = await reconciler.finalize(object, context, item.continuation);
     await record(pass, object, result.events);
     if (result.done) {
@@ -196,6 +211,12 @@ async function acknowledge(pass: Pass, object: FreshObject): Promise<void> {
     ...(latest.status ?? {}),
     lastHandledReconcileAt: requestedAt,
   }));
+}
+
+/** Whether an object that is only read has something of a time when it was more (HR-014). */
+function isEntangled({ metadata, status }: FreshObject, finalizer: string): boolean {
+  const holds = (metadata.finalizers ?? []).includes(finalizer);
+  return holds || Object.keys(status ?? {}).some((field) => field !== "observedGeneration");
 }
 
 /** Whether a look for the same reason may have ended halfway: it was delivered before, or an error ended it. */

@@ -17,6 +17,19 @@ import { type Continuation, enqueue, formatWorkItem, queueOf, type WorkItem } fr
 export type FollowUps = {
   /** Wakes the users of a source that have not attempted its revision (KS-007, KS-008). */
   wakeUsers(cluster: ClusterClient, item: WorkItem, object: FreshObject, revision: string): Promise<void>;
+  /** Wakes the users of an artifact that a pass published as another object (AG-005). */
+  wakePublished(
+    cluster: ClusterClient,
+    item: WorkItem,
+    published: NonNullable<Outcome["published"]>[number],
+  ): Promise<void>;
+  /** Has the object woken when one of the artifacts that it was made of changes (SB-006, AG-005): at once where it has already. */
+  follow(
+    cluster: ClusterClient,
+    item: WorkItem,
+    followed: NonNullable<Outcome["follows"]>,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Wakes those who found the object unready (SN-12). */
   wakeWaiting(item: WorkItem, object: FreshObject): Promise<void>;
   /** Wakes objects that the pass itself wrote: the admission call leaves writes of Sluice out (design, decision 5). */
@@ -47,20 +60,37 @@ export function createFollowUps(platform: Platform): FollowUps {
     await enqueue(platform, await usersOfSource(cluster, item.cluster, item, { revision, state }));
   };
 
-  const wakeWaiting: FollowUps["wakeWaiting"] = (item, object) => {
-    const { apiVersion } = kinds[item.kind];
-    const awaited = { apiVersion, kind: item.kind, namespace: item.namespace, name: item.name };
-    const state = object.metadata.resourceVersion ?? "";
-    const cause = { type: "dependency", object: `${item.kind}/${item.namespace}/${item.name}`, state } as const;
-    return wakeWaiters(platform.records, item.cluster, awaited, (waiters) =>
+  const wakeWaiting: FollowUps["wakeWaiting"] = (item, object) =>
+    wakeAll(item.cluster, referenceOf(item), object.metadata.resourceVersion ?? "");
+
+  const wakeAll = (clusterId: string, awaited: ObjectReference, state: string): Promise<void> => {
+    const cause = { type: "dependency", object: nameOf(awaited), state } as const;
+    return wakeWaiters(platform.records, clusterId, awaited, (waiters) =>
       enqueue(
         platform,
         waiters.flatMap((waiter): WorkItem[] => {
           const known = kindNamed(waiter.kind);
-          return known === undefined ? [] : [{ ...waiter, cluster: item.cluster, kind: known.kind, cause }];
+          return known === undefined ? [] : [{ ...waiter, cluster: clusterId, kind: known.kind, cause }];
         }),
       ),
     );
+  };
+
+  const wakePublished: FollowUps["wakePublished"] = async (cluster, item, { reference, revision, state }) => {
+    const { kind, namespace = item.namespace, name } = reference;
+    await enqueue(platform, await usersOfSource(cluster, item.cluster, { kind, namespace, name }, { revision, state }));
+    await wakeAll(item.cluster, { ...reference, namespace }, state);
+  };
+
+  const follow: FollowUps["follow"] = async (cluster, item, followed, signal) => {
+    await Promise.all(followed.map(({ reference }) => registerWaiter(platform.records, item.cluster, reference, item)));
+    for (const { reference, digest } of followed) {
+      const current = await readReference(cluster, item, reference, signal);
+      if (current === undefined || digestOf(current) === digest) continue;
+      const state = current.metadata.resourceVersion ?? "";
+      await enqueue(platform, [{ ...plain(item), cause: { type: "dependency", object: nameOf(reference), state } }]);
+      return;
+    }
   };
 
   const wakeWritten: FollowUps["wakeWritten"] = (item, written) => {
@@ -87,14 +117,10 @@ export function createFollowUps(platform: Platform): FollowUps {
   const waitFor: FollowUps["waitFor"] = async (cluster, item, awaited, signal) => {
     await Promise.all(awaited.map((reference) => registerWaiter(platform.records, item.cluster, reference, item)));
     for (const reference of awaited) {
-      const identity = kindNamed(reference.kind);
-      if (identity === undefined) continue;
-      const namespace = reference.namespace ?? item.namespace;
-      const target: WorkItem = { ...item, kind: identity.kind, namespace, name: reference.name, cause: unhurried };
-      const current = await readFresh(cluster, target, "", signal);
+      const current = await readReference(cluster, item, reference, signal);
       if (current === undefined || !isReady(current)) continue;
       const state = current.metadata.resourceVersion ?? "";
-      const object = `${reference.kind}/${namespace}/${reference.name}`;
+      const object = nameOf({ ...reference, namespace: reference.namespace ?? item.namespace });
       await enqueue(platform, [{ ...plain(item), cause: { type: "dependency", object, state } }]);
       return;
     }
@@ -137,7 +163,34 @@ export function createFollowUps(platform: Platform): FollowUps {
     return true;
   };
 
-  return { wakeUsers, wakeWaiting, wakeWritten, waitFor, lookAgain, retryAfterError };
+  return { wakeUsers, wakePublished, follow, wakeWaiting, wakeWritten, waitFor, lookAgain, retryAfterError };
+}
+
+/** Another object of the engine's kinds as it is now; undefined where it is not there, or of another kind. */
+async function readReference(
+  cluster: ClusterClient,
+  item: WorkItem,
+  { kind, namespace = item.namespace, name }: ObjectReference,
+  signal: AbortSignal,
+): Promise<FreshObject | undefined> {
+  const identity = kindNamed(kind);
+  if (identity === undefined) return undefined;
+  return readFresh(cluster, { ...item, kind: identity.kind, namespace, name, cause: unhurried }, "", signal);
+}
+
+function digestOf({ status }: FreshObject): string | undefined {
+  const artifact = status?.artifact;
+  const digest =
+    typeof artifact === "object" && artifact !== null && "digest" in artifact ? artifact.digest : undefined;
+  return typeof digest === "string" ? digest : undefined;
+}
+
+function referenceOf({ kind, namespace, name }: WorkItem): ObjectReference {
+  return { apiVersion: kinds[kind].apiVersion, kind, namespace, name };
+}
+
+function nameOf({ kind, namespace = "", name }: ObjectReference): string {
+  return `${kind}/${namespace}/${name}`;
 }
 
 /** The request that a look answers: the one that the unfinished pass began with, else the one that the object carries. */

@@ -38,7 +38,7 @@ export async function readFresh(
  * pass that came earlier would find nothing to repair. A change that was refused after the call is not waited for any longer.
  */
 export async function untilStored(cluster: ClusterClient, { cause }: WorkItem, signal: AbortSignal): Promise<void> {
-  if ((cause.type !== "drift" && cause.type !== "reference") || cause.overwritten === undefined) return;
+  if (!("overwritten" in cause) || cause.overwritten === undefined) return;
   const { resourceVersion, ...reference } = cause.overwritten;
   const giveUp = Date.now() + announcedWithinMilliseconds;
   for (let pause = 10; Date.now() < giveUp; pause = Math.min(pause * 2, 200)) {

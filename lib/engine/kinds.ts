@@ -10,8 +10,10 @@ export type KindIdentity = {
   component: Component;
   /** Field manager of finalizers and status (KS-004, SRC-031). */
   fieldManager: string;
-  /** Held while the object has something that must be undone before it goes. */
-  finalizer: string;
+  /** Seconds between two looks at an object that names no interval; 0 where the schedule never looks at the kind. */
+  defaultIntervalSeconds: number;
+  /** Held while the object has something that must be undone before it goes; absent where the kind is others', and only read (EA-001). */
+  finalizer?: string;
 };
 
 /** The Flux controllers whose work Sluice does; each has a placeholder Deployment (design, decision 2). */
@@ -29,6 +31,7 @@ export const kinds: Record<Kind, KindIdentity> = {
     kind: "GitRepository",
     apiVersion: "source.toolkit.fluxcd.io/v1",
     plural: "gitrepositories",
+    defaultIntervalSeconds: 3600,
     component: "source-controller",
     fieldManager: "source-controller",
     finalizer: fluxFinalizer,
@@ -37,6 +40,7 @@ export const kinds: Record<Kind, KindIdentity> = {
     kind: "OCIRepository",
     apiVersion: "source.toolkit.fluxcd.io/v1",
     plural: "ocirepositories",
+    defaultIntervalSeconds: 3600,
     component: "source-controller",
     fieldManager: "source-controller",
     finalizer: fluxFinalizer,
@@ -45,6 +49,7 @@ export const kinds: Record<Kind, KindIdentity> = {
     kind: "HelmRepository",
     apiVersion: "source.toolkit.fluxcd.io/v1",
     plural: "helmrepositories",
+    defaultIntervalSeconds: 60,
     component: "source-controller",
     fieldManager: "source-controller",
     finalizer: fluxFinalizer,
@@ -53,6 +58,7 @@ export const kinds: Record<Kind, KindIdentity> = {
     kind: "HelmChart",
     apiVersion: "source.toolkit.fluxcd.io/v1",
     plural: "helmcharts",
+    defaultIntervalSeconds: 3600,
     component: "source-controller",
     fieldManager: "source-controller",
     finalizer: fluxFinalizer,
@@ -61,14 +67,24 @@ export const kinds: Record<Kind, KindIdentity> = {
     kind: "Bucket",
     apiVersion: "source.toolkit.fluxcd.io/v1",
     plural: "buckets",
+    defaultIntervalSeconds: 3600,
     component: "source-controller",
     fieldManager: "source-controller",
     finalizer: fluxFinalizer,
+  },
+  ExternalArtifact: {
+    kind: "ExternalArtifact",
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    plural: "externalartifacts",
+    defaultIntervalSeconds: 0,
+    component: "source-controller",
+    fieldManager: "source-controller",
   },
   ArtifactGenerator: {
     kind: "ArtifactGenerator",
     apiVersion: "source.extensions.fluxcd.io/v1beta1",
     plural: "artifactgenerators",
+    defaultIntervalSeconds: 3600,
     component: "source-watcher",
     fieldManager: "source-watcher",
     finalizer: "source.extensions.fluxcd.io/finalizer",
@@ -77,6 +93,7 @@ export const kinds: Record<Kind, KindIdentity> = {
     kind: "Kustomization",
     apiVersion: "kustomize.toolkit.fluxcd.io/v1",
     plural: "kustomizations",
+    defaultIntervalSeconds: 3600,
     component: "kustomize-controller",
     fieldManager: "gotk-kustomize-controller",
     finalizer: fluxFinalizer,
@@ -85,6 +102,7 @@ export const kinds: Record<Kind, KindIdentity> = {
     kind: "Receiver",
     apiVersion: "notification.toolkit.fluxcd.io/v1",
     plural: "receivers",
+    defaultIntervalSeconds: 600,
     component: "notification-controller",
     fieldManager: "notification-controller",
     finalizer: fluxFinalizer,

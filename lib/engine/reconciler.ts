@@ -62,6 +62,10 @@ export type Outcome<S extends Status = Status> = {
   events: EventRecord[];
   /** The revision of the artifact that this source offers, and whether this pass made it: then its users are woken. */
   produced?: { revision: string; isNew: boolean };
+  /** Artifacts that this pass published as other objects (AG-005): their users are woken. */
+  published?: { reference: ObjectReference; revision: string; state: string }[];
+  /** What the pass has made its own artifact of, as it saw it: when one of them offers another artifact, the object is woken (SB-006, AG-005). */
+  follows?: { reference: ObjectReference; digest: string | undefined }[];
   /** Objects of the engine's kinds that this pass wrote, each with the resourceVersion that it wrote: they are looked at. */
   wake?: { reference: ObjectReference; state: string }[];
   /** These kept the object from going on: it is woken when one of them becomes ready (design, "State"). */
@@ -102,6 +106,8 @@ export type KindReconciler = {
    * was not is undone by `finalize`, with its whole status (HR-014).
    */
   isPassive?(object: KubernetesObject): boolean;
+  /** The revision that an object of a kind of others offers (EA-001, EA-002): its users are woken. */
+  offered?(object: KubernetesObject): string | undefined;
   /** Whether the object says by other means than `spec.suspend` that it is left alone, and what is done then (AG-025). */
   suspended?: {
     isSuspended(object: KubernetesObject): boolean;

@@ -9,6 +9,9 @@ import { kinds, pathOf, requestedAtAnnotation } from "./kinds.ts";
 import { type Settings, settingsReader } from "./settings.ts";
 import { enqueue, formatWorkItem, type Kind, queueOf, type WorkItem } from "./work-item.ts";
 
+/** Kinds of others are never looked at unasked. */
+const scheduledKinds = Object.values(kinds).filter(({ defaultIntervalSeconds }) => defaultIntervalSeconds > 0);
+
 /** The namespaces and objects that a component handles in a cluster, or nothing where it is somebody else's. */
 type Scope = Pick<Settings, "watchAllNamespaces" | "runtimeNamespace" | "watchLabelSelector">;
 
@@ -31,7 +34,7 @@ export async function runSchedule(
       try {
         const cluster = await connect(clusterId);
         await Promise.all(
-          Object.values(kinds).map(async ({ kind, component }) => {
+          scheduledKinds.map(async ({ kind, component }) => {
             const { owned, settings } = await readSettings(clusterId, cluster, component);
             if (owned) await scheduleKind(platform, cluster, clusterId, kind, settings, start);
           }),
@@ -91,7 +94,7 @@ export async function listScheduled(cluster: ClusterClient, kind: Kind, scope: S
     if (column === undefined) return listWhole(cluster, kind, scope);
     for (const { cells } of table.rows ?? []) {
       const cell = (name: string) => textOf(cells[column.get(name) ?? -1]);
-      objects.push(fromText(cell));
+      if (!isPassive(cell)) objects.push(fromText(cell, kinds[kind].defaultIntervalSeconds));
     }
     token = table.metadata.continue === "" ? undefined : table.metadata.continue;
   } while (token !== undefined);
@@ -145,8 +148,13 @@ function columnsOf(table: Table): Map<string, number> | undefined {
   return scheduleColumns.every((name) => columns.has(name)) ? columns : undefined;
 }
 
-function fromText(cell: (name: string) => string | undefined): Scheduled {
-  const interval = duration(cell("Interval"));
+/** HR-013: what only others read, and holds nothing of a time when it was more (HR-014), is left alone. */
+function isPassive(cell: (name: string) => string | undefined): boolean {
+  return cell("Type") === "oci" && cell("Finalizer") === undefined && cell("Deleted") === undefined;
+}
+
+function fromText(cell: (name: string) => string | undefined, defaultSeconds: number): Scheduled {
+  const interval = duration(cell("Interval")) || defaultSeconds * 1000;
   return {
     namespace: cell("Namespace") ?? "",
     name: cell("Name") ?? "",
@@ -173,11 +181,15 @@ async function listWhole(cluster: ClusterClient, kind: Kind, scope: Scope): Prom
     path: collectionOf(kind, scope),
     query: selectorOf(scope),
   });
-  return list.items.map(({ metadata, spec, status }) => {
+  const active = list.items.filter(
+    ({ metadata, spec }) =>
+      spec?.type !== "oci" || metadata.finalizers !== undefined || metadata.deletionTimestamp !== undefined,
+  );
+  return active.map(({ metadata, spec, status }) => {
     const conditions = (status?.conditions ?? []) as Conditions;
     const isTrue = (type: string) =>
       conditions.some((condition) => condition.type === type && condition.status === "True");
-    const interval = duration(textOf(spec?.interval));
+    const interval = duration(textOf(spec?.interval)) || kinds[kind].defaultIntervalSeconds * 1000;
     return {
       namespace: metadata.namespace ?? "",
       name: metadata.name,
@@ -206,7 +218,7 @@ function textOf(cell: unknown): string | undefined {
   return String(cell);
 }
 
-/** Milliseconds; 0 for none. A Receiver without interval is looked at every ten minutes by its schema's default. */
+/** Milliseconds; 0 for none. */
 function duration(text: string | undefined): number {
   return text === undefined ? 0 : parseGoDuration(text);
 }

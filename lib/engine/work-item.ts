@@ -8,6 +8,7 @@ export type Kind =
   | "HelmRepository"
   | "HelmChart"
   | "Bucket"
+  | "ExternalArtifact"
   | "ArtifactGenerator"
   | "Kustomization"
   | "Receiver";
@@ -19,6 +20,7 @@ export const queueOf: Record<Kind, Extract<QueueName, "source" | "apply">> = {
   HelmRepository: "source",
   HelmChart: "source",
   Bucket: "source",
+  ExternalArtifact: "source",
   ArtifactGenerator: "source",
   Kustomization: "apply",
   Receiver: "source",
@@ -44,6 +46,8 @@ export type Cause =
   | { type: "source"; source: string; revision: string; state: string; user: string }
   /** An object that this one waits for changed its state. */
   | { type: "dependency"; object: string; state: string }
+  /** The producer of an ExternalArtifact is about to store another status of it. */
+  | { type: "published"; uid: string; overwritten: Overwritten }
   /** The interval's slot (its number since 1970) has come, or a state was never observed. */
   | { type: "schedule"; slot: string }
   /** A delayed second look at unfinished work. */

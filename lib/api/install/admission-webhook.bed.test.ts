@@ -5,6 +5,7 @@ import { installedCluster } from "../../../test/bed/installed.ts";
 import type { ClusterClient } from "../../cluster/client.ts";
 import { applyObject, createObject, deleteObject, getObject, patchObject, referenceTo } from "../../cluster/objects.ts";
 import { kinds } from "../../engine/kinds.ts";
+import type { Kind } from "../../engine/work-item.ts";
 import type { KubernetesObject } from "../object.ts";
 import { admissionWebhook } from "./admission-webhook.ts";
 
@@ -66,6 +67,22 @@ function configMap(name: string, data: Record<string, string> = {}, labels: Reco
   return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace, labels }, data };
 }
 
+/** The least that each kind asks for. */
+const specs: Record<Kind, unknown> = {
+  ArtifactGenerator: {
+    sources: [{ alias: "a", kind: "GitRepository", name: "a" }],
+    artifacts: [{ name: "a", copy: [{ from: "@a/**", to: "@artifact/" }] }],
+  },
+  Bucket: { bucketName: "a", endpoint: "s3.example.com", interval: "1m" },
+  ExternalArtifact: {},
+  GitRepository: { url: "https://a/b", interval: "1m" },
+  HelmChart: { chart: "a", interval: "1m", sourceRef: { kind: "HelmRepository", name: "a" } },
+  HelmRepository: { url: "https://a/b" },
+  Kustomization: kustomization("own").spec,
+  OCIRepository: { url: "oci://a/b", interval: "1m" },
+  Receiver: { type: "github", secretRef: { name: "a" }, resources: [{ kind: "GitRepository", name: "a" }] },
+};
+
 /** The calls that something made, in order: an admission call is over before the write that it is about. */
 async function callsOf(write: () => Promise<unknown>): Promise<string[]> {
   listener.calls.length = 0;
@@ -110,11 +127,7 @@ describe("the admission webhook on Sluice's kinds", () => {
   });
 
   it.each(Object.values(kinds))("KS-004, SRC-031: $fieldManager does not call for its own $kind", async (kind) => {
-    const spec = {
-      GitRepository: { url: "https://a/b", interval: "1m" },
-      Kustomization: kustomization("own").spec,
-      Receiver: { type: "github", secretRef: { name: "a" }, resources: [{ kind: "GitRepository", name: "a" }] },
-    }[kind.kind];
+    const spec = specs[kind.kind];
     const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name: "own", namespace }, spec };
     expect(await callsOf(() => createObject(client, object))).toEqual([`CREATE ${kind.kind} own`]);
     const patch = { merge: { metadata: { finalizers: ["finalizers.fluxcd.io"] } } };

@@ -89,7 +89,9 @@ export function admissionWebhook({
 const reconciled = definitions.filter(({ status }) => status !== undefined);
 
 function kindRules(): unknown[] {
-  return reconciled.map(({ group, versions, plural }) => rule([group], [versions[0]], [plural], "Namespaced"));
+  return reconciled.map(({ group, versions, plural, publishes }) =>
+    rule([group], [versions[0]], publishes === true ? [plural, `${plural}/status`] : [plural], "Namespaced"),
+  );
 }
 
 /** A resource without `/` matches writes of objects, never of their status or another subresource. */
@@ -116,7 +118,7 @@ const notOfAKind: MatchCondition = {
  */
 const ownWrite = [
   "has(request.options) && has(request.options.fieldManager) && (request.options.fieldManager.startsWith('gotk-') || ",
-  "request.options.fieldManager in ['kustomize-controller', 'notification-controller', 'sluice', 'source-controller'])",
+  "request.options.fieldManager in ['kustomize-controller', 'notification-controller', 'sluice', 'source-controller', 'source-watcher'])",
 ].join("");
 
 /** A Flux controller that runs in the cluster has the same field managers but is somebody else: a team may move one at a time. */

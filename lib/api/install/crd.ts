@@ -83,11 +83,11 @@ function version(definition: KindDefinition, name: string): CustomResourceVersio
   };
 }
 
-function rootSchema({ description, spec, status }: KindDefinition): Record<string, unknown> {
+function rootSchema({ description, spec, specIsOptional, status }: KindDefinition): Record<string, unknown> {
   return {
     description,
     type: "object",
-    required: ["spec"],
+    ...(specIsOptional === true ? {} : { required: ["spec"] }),
     properties: {
       apiVersion: { description: "API version of the object.", type: "string" },
       kind: { description: "Kind of the object.", type: "string" },

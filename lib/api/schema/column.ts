@@ -28,6 +28,9 @@ export const schedule: PrinterColumn[] = [
   wide("Deleted", ".metadata.deletionTimestamp"),
 ];
 
+/** What tells a HelmRepository that is only read from one that is reconciled (HR-013). */
+export const passivity: PrinterColumn[] = [wide("Type", ".spec.type"), wide("Finalizer", ".metadata.finalizers[0]")];
+
 /** When a Kustomization that is not ready is tried again (KS-011). */
 export const retry: PrinterColumn = wide("Retry", ".spec.retryInterval");
 

@@ -22,8 +22,12 @@ export type KindDefinition = {
   /** Served versions, the one that is stored first. All have the same schema, since nothing converts them (KS-240). */
   versions: [string, ...string[]];
   spec: TSchema;
+  /** An object may have no spec at all. */
+  specIsOptional?: true;
   /** A kind without status has no status subresource either. */
   status?: TSchema;
+  /** The status is written by others than Sluice, and tells of new artifacts (EA-002): the cluster calls at its writes too. */
+  publishes?: true;
   /** As Flux has them, in its order: the words of `kubectl get` (SRC-003). */
   columns: PrinterColumn[];
   /** Fields that a LIST can select by (KEP-4358). */

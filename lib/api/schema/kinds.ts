@@ -1,9 +1,17 @@
 import { alert } from "./alert.ts";
 import type { KindDefinition } from "./definition.ts";
+import { externalArtifact } from "./external-artifact.ts";
 import { gitRepository } from "./git-repository.ts";
 import { kustomization } from "./kustomization.ts";
 import { provider } from "./provider.ts";
 import { receiver } from "./receiver.ts";
 
 /** Every kind that Sluice brings a CustomResourceDefinition for. A new kind is one line here. */
-export const definitions: readonly KindDefinition[] = [gitRepository, kustomization, alert, provider, receiver];
+export const definitions: readonly KindDefinition[] = [
+  gitRepository,
+  externalArtifact,
+  kustomization,
+  alert,
+  provider,
+  receiver,
+];

@@ -1,7 +1,7 @@
 import type { Artifact } from "../../api/artifact.ts";
 import type { Condition } from "../../api/condition.ts";
 import type { KubernetesObject, ObjectReference } from "../../api/object.ts";
-import type { Context, EventRecord } from "../../engine/reconciler.ts";
+import type { Context, EventRecord, Outcome } from "../../engine/reconciler.ts";
 import type { ConditionEditor } from "../condition-editor.ts";
 import type { SourceFailure } from "./source-failure.ts";
 
@@ -47,6 +47,8 @@ export type SourcePass<S extends SourceStatus = SourceStatus, O extends SourceOb
   signal: AbortSignal;
   /** The objects that keep this one from going on: it is woken when one of them becomes ready. */
   waitsFor: ObjectReference[];
+  /** What the artifact is made of, each as it was seen: the object is woken when one of them offers another artifact (SB-006). */
+  follows: NonNullable<Outcome["follows"]>;
   /** Tells that what is stored is no longer what there is, before the work on it (SRC-010, ART-023). */
   outdated(reason: "NewRevision" | "NewChart" | "IncludeChange", message: string): void;
   /**

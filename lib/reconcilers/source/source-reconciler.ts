@@ -40,7 +40,12 @@ async function reconcileSource<S extends SourceStatus, O extends SourceObject<S>
     const unverified = succeed(kind, pass, result);
     const produced =
       artifact === undefined ? {} : { produced: { revision: artifact.revision, isNew: artifact !== before } };
-    return { ...settled(kind, pass), ...produced, ...(unverified ? { again: { backOff: true } } : {}) };
+    return {
+      ...settled(kind, pass),
+      ...produced,
+      ...(pass.follows.length === 0 ? {} : { follows: pass.follows }),
+      ...(unverified ? { again: { backOff: true } } : {}),
+    };
   } catch (error) {
     return fail(kind, pass, error instanceof SourceFailure ? error : kind.failureOf(error, pass));
   }
@@ -64,6 +69,7 @@ function beginPass<S extends SourceStatus, O extends SourceObject<S>>(
     status,
     signal: AbortSignal.any([context.signal, AbortSignal.timeout(timeout)]),
     waitsFor: [],
+    follows: [],
     outdated: (reason, message) => {
       if (status.artifact !== undefined) conditions.set("ArtifactOutdated", "True", reason, message);
       progressing(pass, `building artifact: ${message}`);
