@@ -1,8 +1,9 @@
 import { compareVersions, parseLooseVersion, type Version } from "../text/semver.ts";
 import type { HelmIndex } from "./index.ts";
+import { byBytes } from "./index-by-bytes.ts";
 import { type Budget, type Decoded, decodeStruct } from "./index-decode.ts";
 import { isIndexEntry } from "./index-entry.ts";
-import { byBytes, formatFields, formatValue, listed, mapped, quoted } from "./index-format.ts";
+import { formatFields, formatValue, listed, mapped, quoted } from "./index-format.ts";
 import { chartVersion, indexFile } from "./index-shape.ts";
 import { objectionTo } from "./index-validate.ts";
 

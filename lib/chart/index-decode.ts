@@ -1,3 +1,4 @@
+import { byBytes } from "./index-by-bytes.ts";
 import { fieldOf, fieldTarget, type Shape } from "./index-shape.ts";
 
 /** The characters that an index may still come to: aliases make a value be decoded more than once, and a small text large. */
@@ -78,7 +79,11 @@ function structOf(
 ): Decoded | undefined {
   if (value === null || value === undefined) return undefined;
   const decoded: Decoded = {};
-  for (const [key, item] of entriesOf(value, place, "a map")) {
+  const entries = entriesOf(value, place, "a map");
+  // On its way through JSON a map of YAML is sorted; that matters where keys differ in case alone.
+  if (decoding.source === "yaml" && entries.some(([key]) => !shape.fields.has(key)))
+    entries.sort(([a], [b]) => byBytes(a, b));
+  for (const [key, item] of entries) {
     spend(decoding, 1);
     const found = fieldOf(shape.fields, key);
     if (found === undefined) {
@@ -146,7 +151,7 @@ function mismatch(place: string, value: unknown, wanted: string): Error {
 
 function take(text: string, decoding: Decoding): string {
   spend(decoding, text.length);
-  return text;
+  return text.toWellFormed();
 }
 
 function spend({ budget }: Decoding, characters: number): void {
@@ -155,7 +160,7 @@ function spend({ budget }: Decoding, characters: number): void {
 }
 
 const timeSyntax =
-  /^(\d{4})-(0[1-9]|1[0-2])-(\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/;
+  /^(\d{4})-(0[1-9]|1[0-2])-(\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:[.,](\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/;
 
 /** Reads a time of RFC 3339 and writes it as Go's `time.Time` does: nanoseconds at most, without zeros at their end. */
 function goTime(text: string, place: string): string {

@@ -1,9 +1,11 @@
 import { isUtf8 } from "node:buffer";
-import { parseStrictYaml } from "../text/yaml.ts";
+import { parseStrictYaml, yamlProblem } from "../text/yaml.ts";
 import type { HelmIndex } from "./index.ts";
+import { byBytes } from "./index-by-bytes.ts";
 import { collectIndex } from "./index-collect.ts";
 import type { Budget } from "./index-decode.ts";
 import { readBlockItem } from "./index-lines.ts";
+import { fieldOf, indexFile } from "./index-shape.ts";
 
 /** Bytes of YAML that are parsed as one document: the parser takes some thirty times as much memory. */
 const wholeLimit = 8 * 1024 * 1024;
@@ -31,11 +33,23 @@ export function readYamlIndex(bytes: Buffer, budget: Budget): HelmIndex {
 /** The index is written in a style in which it cannot be taken apart. */
 class Unusual extends Error {}
 
+/** The value of a document, or what is wrong with it and where, without the text around. */
+function parse(text: string): unknown {
+  try {
+    return parseStrictYaml(text);
+  } catch (error) {
+    throw new Error(`error converting YAML to JSON: ${yamlProblem(error)}`, { cause: error });
+  }
+}
+
 function readWhole(bytes: Buffer, budget: Budget): HelmIndex {
-  const value = parseStrictYaml(bytes.toString());
+  const value = parse(bytes.toString());
   const collector = collectIndex("yaml", budget);
   if (!isMap(value)) return collector.finish(value, false);
-  const { entries, ...head } = value;
+  const key = Object.keys(value)
+    .sort(byBytes)
+    .findLast((name) => fieldOf(indexFile.fields, name)?.[0] === "entries");
+  const { [key ?? "entries"]: entries, ...head } = value;
   if (entries === undefined || entries === null) return collector.finish(head, false);
   if (!isMap(entries)) throw new Error("entries has to be a map");
   for (const [name, versions] of Object.entries(entries)) {
@@ -59,8 +73,10 @@ function readPieces(bytes: Buffer, budget: Budget): HelmIndex {
     // Another document may follow, which nobody reads.
     if (/^(?:---|\.\.\.)(?:\s|$)/.test(text)) break;
     if (!/^[a-zA-Z]/.test(text)) throw new Unusual(`line ${lines.line} is no key`);
-    if (text.trimEnd() !== "entries:") head.push(`${text}\n${bodyOf(lines, 0)}`);
-    else {
+    if (!/^entries:\s*(?:#.*)?$/.test(text)) {
+      if (/^entries\b/i.test(text)) throw new Unusual("its entries are");
+      head.push(`${text}\n${bodyOf(lines, 0)}`);
+    } else {
       if (hasEntries) throw new Unusual(`entries are there twice`);
       hasEntries = readCharts(lines, collector);
       // With its key, so that the head has no other of the name.
@@ -68,7 +84,7 @@ function readPieces(bytes: Buffer, budget: Budget): HelmIndex {
     }
     if (head.length > 64) throw new Unusual("it has many keys");
   }
-  return collector.finish(parseStrictYaml(head.join("")), hasEntries);
+  return collector.finish(parse(head.join("")), hasEntries);
 }
 
 /** The charts of the lines that follow; whether there are some. */
@@ -77,7 +93,7 @@ function readCharts(lines: Lines, collector: ReturnType<typeof collectIndex>): b
   for (let indent = 0; follows(lines, (next) => next > 0); ) {
     advance(lines);
     if (lines.indent < 0) continue;
-    const key = /^([a-zA-Z][a-zA-Z0-9._-]*):\s*(\[\])?$/.exec(textOf(lines).slice(lines.indent));
+    const key = /^([a-zA-Z][a-zA-Z0-9._-]*):\s*(\[\])?\s*(?:#.*)?$/.exec(textOf(lines).slice(lines.indent));
     if (names.size === 0) indent = lines.indent;
     const name = key?.[1];
     if (name === undefined || lines.indent !== indent || parseStrictYaml(name) !== name)
@@ -109,7 +125,7 @@ function* versionsIn(lines: Lines, parent: number): Generator<unknown> {
     const read = readBlockItem(item, indent);
     if (read !== undefined) yield read;
     else {
-      const parsed = parseStrictYaml(item);
+      const parsed = parse(item);
       if (!Array.isArray(parsed) || parsed.length !== 1) throw new Unusual(`line ${line} is no version`);
       yield parsed[0];
     }
