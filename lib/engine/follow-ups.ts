@@ -97,13 +97,13 @@ export function createFollowUps(platform: Platform): FollowUps {
     const writer = `${item.kind}/${item.namespace}/${item.name}`;
     return enqueue(
       platform,
-      written.flatMap(({ reference, state }): WorkItem[] => {
+      written.flatMap(({ cluster = item.cluster, reference, state }): WorkItem[] => {
         const known = kindNamed(reference.kind);
         if (known === undefined || reference.namespace === undefined) return [];
         const { namespace, name } = reference;
         return [
           {
-            cluster: item.cluster,
+            cluster,
             kind: known.kind,
             namespace,
             name,

@@ -66,8 +66,11 @@ export type Outcome<S extends Status = Status> = {
   published?: { reference: ObjectReference; revision: string; state: string }[];
   /** What the pass has made its own artifact of, as it saw it: when one of them offers another artifact, the object is woken (SB-006, AG-005). */
   follows?: { reference: ObjectReference; digest: string | undefined }[];
-  /** Objects of the engine's kinds that this pass wrote, each with the resourceVersion that it wrote: they are looked at. */
-  wake?: { reference: ObjectReference; state: string }[];
+  /**
+   * Objects of the engine's kinds that this pass wrote, each with the resourceVersion that it wrote, or that share what it found
+   * out, in another cluster too: they are looked at.
+   */
+  wake?: { cluster?: string; reference: ObjectReference; state: string }[];
   /** These kept the object from going on: it is woken when one of them becomes ready (design, "State"). */
   waitsFor?: ObjectReference[];
   again?: Again;

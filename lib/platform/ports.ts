@@ -17,6 +17,8 @@ export interface ArtifactStore {
   get(key: string): Promise<Uint8Array | undefined>;
   /** Size in bytes and time of writing, or undefined where the key is absent; with `checksum` the SHA-256 of the content too. */
   head(key: string, options?: { checksum?: boolean }): Promise<StoredObject | undefined>;
+  /** Copies content without reading it. False where there is none. */
+  copy(from: string, to: string): Promise<boolean>;
   /** Every key that starts with the prefix, in key order. */
   list(prefix: string): Promise<StoredObject[]>;
   /** Removing an absent key is not an error. */

@@ -23,6 +23,20 @@ export function describeStores(platformUnderTest: () => Pick<PlatformUnderTest, 
       expect(sha256).toBe(createHash("sha256").update("second one").digest("hex"));
     });
 
+    it("a copy is as what it was made of, which may go, and nothing is made of nothing", async () => {
+      const { artifacts } = platformUnderTest().platform;
+      const [from, to] = [`${prefix}/copies/sha256:a.tar.gz`, `${prefix}/copies/other/b+1.tgz`];
+      await artifacts.put(from, bytes("content"));
+      expect(await artifacts.copy(from, to)).toBe(true);
+      await artifacts.remove([from]);
+      expect(textOf(await artifacts.get(to))).toBe("content");
+      expect((await artifacts.head(to, { checksum: true }))?.sha256).toBe(
+        createHash("sha256").update("content").digest("hex"),
+      );
+      expect(await artifacts.copy(from, `${prefix}/copies/none`)).toBe(false);
+      expect(await artifacts.head(`${prefix}/copies/none`)).toBeUndefined();
+    });
+
     it("every byte survives, of nothing and of megabytes", async () => {
       const { artifacts } = platformUnderTest().platform;
       const large = new Uint8Array(3 * 1024 * 1024).map((_, index) => (index * 31 + (index >> 8)) & 0xff);

@@ -1,4 +1,5 @@
 import {
+  CopyObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
@@ -7,6 +8,7 @@ import {
   NotFound,
   PutObjectCommand,
   type S3Client,
+  S3ServiceException,
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import type { ArtifactStore, StoredObject } from "../ports.ts";
@@ -49,6 +51,24 @@ export function createArtifactStore(client: S3Client, bucket: () => string): Art
         return { key, size: ContentLength, modified: LastModified, ...sha256 };
       } catch (error) {
         if (error instanceof NotFound) return undefined;
+        throw error;
+      }
+    },
+    copy: async (from, to) => {
+      try {
+        const source = `${bucket()}/${prefix}${from}`;
+        await client.send(
+          new CopyObjectCommand({
+            Bucket: bucket(),
+            Key: prefix + to,
+            CopySource: source.split("/").map(encodeURIComponent).join("/"),
+            ChecksumAlgorithm: "SHA256",
+          }),
+        );
+        return true;
+      } catch (error) {
+        if (error instanceof NoSuchKey || (error instanceof S3ServiceException && error.name === "NoSuchKey"))
+          return false;
         throw error;
       }
     },

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ArtifactStore, StoredObject } from "../ports.ts";
 import { isAbsent, storagePath } from "./storage-path.ts";
@@ -27,6 +27,19 @@ export function createLocalArtifactStore(directory: string): ArtifactStore {
     }
   }
 
+  async function copy(from: string, to: string): Promise<boolean> {
+    const path = storagePath(files, to);
+    const temporary = join(unfinished, randomUUID());
+    // The files are never written again: another name for the same content does.
+    const found = await unlessAbsent(
+      inDirectory(unfinished, () => link(storagePath(files, from), temporary)).then(() => true),
+    );
+    if (found !== true) return false;
+    await inDirectory(dirname(path), () => rename(temporary, path));
+    await rm(temporary, { force: true });
+    return true;
+  }
+
   async function list(prefix: string): Promise<StoredObject[]> {
     const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
     const root = folder === "" ? files : storagePath(files, folder.slice(0, -1));
@@ -48,6 +61,7 @@ export function createLocalArtifactStore(directory: string): ArtifactStore {
 
   return {
     put,
+    copy,
     list,
     head,
     get: async (key) => unlessAbsent(readFile(storagePath(files, key))),

@@ -2,6 +2,7 @@ import type { Artifact } from "../../api/artifact.ts";
 import type { Condition } from "../../api/condition.ts";
 import type { KubernetesObject, ObjectReference } from "../../api/object.ts";
 import type { Context, EventRecord, Outcome } from "../../engine/reconciler.ts";
+import type { Spool } from "../../platform/spool.ts";
 import type { ConditionEditor } from "../condition-editor.ts";
 import type { SourceFailure } from "./source-failure.ts";
 
@@ -49,16 +50,21 @@ export type SourcePass<S extends SourceStatus = SourceStatus, O extends SourceOb
   waitsFor: ObjectReference[];
   /** What the artifact is made of, each as it was seen: the object is woken when one of them offers another artifact (SB-006). */
   follows: NonNullable<Outcome["follows"]>;
+  /** Objects that learn more by this attempt than they knew: they are looked at. */
+  wakes: NonNullable<Outcome["wake"]>;
   /** Tells that what is stored is no longer what there is, before the work on it (SRC-010, ART-023). */
   outdated(reason: "NewRevision" | "NewChart" | "IncludeChange", message: string): void;
   /**
-   * Stores the artifact; the status names it from then on (ART-014). `bytes` is the file as it is served. Throws SourceFailure
-   * StorageOperationFailed.
+   * Stores the artifact; the status names it from then on (ART-014). The content is the file as it is served, or what the store
+   * holds already under another key. Throws SourceFailure StorageOperationFailed.
    */
-  store(file: string, bytes: Uint8Array, artifact: NewArtifact): Promise<void>;
+  store(file: string, content: Uint8Array | StoredContent, artifact: NewArtifact): Promise<void>;
   /** An event that nobody is notified of (SRC-029). */
   trace(reason: string, message: string): void;
 };
+
+/** What the store holds under a key: `<algorithm>:<hex>` and bytes. */
+export type StoredContent = { key: string; digest: string; size: number };
 
 /** What is said of a new artifact besides its bytes. `digest` spares computing it, where it is of the configured algorithm. */
 export type NewArtifact = { revision: string; metadata?: Record<string, string>; digest?: string };

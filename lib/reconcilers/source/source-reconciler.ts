@@ -5,6 +5,7 @@ import { parseGoDuration } from "../../text/go-duration.ts";
 import { artifactKey } from "../artifact-storage.ts";
 import { type ConditionEditor, editConditions } from "../condition-editor.ts";
 import { removeLatestLink } from "./latest-link.ts";
+import { SharedWorkUnderWay } from "./shared-record.ts";
 import { SourceFailure } from "./source-failure.ts";
 import type { SourceKind, SourceObject, SourcePass, SourceResult, SourceStatus } from "./source-kind.ts";
 import { checkStorage, storeArtifact } from "./stored-artifact.ts";
@@ -43,10 +44,12 @@ async function reconcileSource<S extends SourceStatus, O extends SourceObject<S>
     return {
       ...settled(kind, pass),
       ...produced,
+      ...(pass.wakes.length === 0 ? {} : { wake: pass.wakes }),
       ...(pass.follows.length === 0 ? {} : { follows: pass.follows }),
       ...(unverified ? { again: { backOff: true } } : {}),
     };
   } catch (error) {
+    if (error instanceof SharedWorkUnderWay) return busy(kind, pass);
     return fail(kind, pass, error instanceof SourceFailure ? error : kind.failureOf(error, pass));
   }
 }
@@ -70,12 +73,13 @@ function beginPass<S extends SourceStatus, O extends SourceObject<S>>(
     signal: AbortSignal.any([context.signal, AbortSignal.timeout(timeout)]),
     waitsFor: [],
     follows: [],
+    wakes: [],
     outdated: (reason, message) => {
       if (status.artifact !== undefined) conditions.set("ArtifactOutdated", "True", reason, message);
       progressing(pass, `building artifact: ${message}`);
       context.progress({ ...status, conditions: conditions.list() });
     },
-    store: (file, bytes, artifact) => storeArtifact(pass, kind.latest, file, bytes, artifact),
+    store: (file, content, artifact) => storeArtifact(pass, kind.latest, file, content, artifact),
     trace: (reason, message) => {
       events.push({ type: "Trace", reason, message });
     },
@@ -139,6 +143,14 @@ function succeed<S extends SourceStatus, O extends SourceObject<S>>(
     metadata: { [`${group}/revision`]: artifact.revision, [`${group}/digest`]: artifact.digest },
   });
   return false;
+}
+
+/** Somebody else fetches the same: the object is as it was, and is looked at again in a second, by when that may be done. */
+function busy<S extends SourceStatus, O extends SourceObject<S>>(
+  kind: SourceKind<S, O>,
+  pass: SourcePass<S, O>,
+): Outcome {
+  return { ...settled(kind, pass), again: { afterSeconds: 1, continuation: {} }, unfinished: true };
 }
 
 /** SRC-015, SRC-016, SRC-019, SRC-025: a failed attempt says so and is retried, a terminal one waits for a change. */

@@ -1,10 +1,12 @@
 import type { Artifact } from "../../api/artifact.ts";
 import type { Context } from "../../engine/reconciler.ts";
-import { digestOf } from "../../platform/artifact-digest.ts";
+import { type DigestAlgorithm, digestOf } from "../../platform/artifact-digest.ts";
+import type { Spool } from "../../platform/spool.ts";
 import { artifactAddress, artifactKey, collectGarbage, ownArtifactKey, storedProblem } from "../artifact-storage.ts";
 import { latestAddress, linkLatest } from "./latest-link.ts";
+import { SharedWorkUnderWay } from "./shared-record.ts";
 import { SourceFailure } from "./source-failure.ts";
-import type { NewArtifact, SourceKind, SourceObject, SourcePass, SourceStatus } from "./source-kind.ts";
+import type { NewArtifact, SourceKind, SourceObject, SourcePass, SourceStatus, StoredContent } from "./source-kind.ts";
 
 type Latest = SourceKind<SourceStatus, SourceObject>["latest"];
 
@@ -45,25 +47,32 @@ export async function storeArtifact(
   pass: SourcePass,
   latest: Latest,
   file: string,
-  bytes: Uint8Array,
+  content: Uint8Array | StoredContent,
   { revision, metadata, digest }: NewArtifact,
 ): Promise<void> {
   const { object, context, status } = pass;
   const key = artifactKey(context.clusterId, object, file);
   const algorithm = context.settings.artifactDigestAlgorithm;
   const { path, url } = await addressOf(context, key);
+  const whole = content instanceof Uint8Array ? content : await ofOtherAlgorithm(context, algorithm, content);
   try {
-    await context.artifacts.put(key, bytes);
+    if (whole instanceof Uint8Array) await context.artifacts.put(key, whole);
+    else if (whole.key !== key && !(await context.artifacts.copy(whole.key, key))) throw new SharedWorkUnderWay();
   } catch (error) {
+    if (error instanceof SharedWorkUnderWay) throw error;
     const message = `unable to archive artifact to storage: ${error instanceof Error ? error.message : String(error)}`;
     throw new SourceFailure("StorageOperationFailed", "ArchiveOperationFailed", message);
   }
+  const known = whole instanceof Uint8Array ? digest : whole.digest;
   const artifact: Artifact = {
-    digest: digest?.startsWith(`${algorithm}:`) ? digest : await digestOf(algorithm, bytes),
+    digest:
+      whole instanceof Uint8Array && known?.startsWith(`${algorithm}:`) !== true
+        ? await digestOf(algorithm, whole)
+        : (known ?? ""),
     lastUpdateTime: `${context.clock.now().toISOString().slice(0, 19)}Z`,
     path,
     revision,
-    size: bytes.length,
+    size: whole instanceof Uint8Array ? whole.length : whole.size,
     url,
     ...(metadata === undefined || Object.keys(metadata).length === 0 ? {} : { metadata }),
   };
@@ -73,6 +82,18 @@ export async function storeArtifact(
     latest === undefined ? undefined : linkLatest(pass, latest, file),
   ]);
   if (collected > 0) pass.trace("GarbageCollectionSucceeded", `garbage collected ${collected} artifacts`);
+}
+
+/** ART-011: content that was stored with a digest of another algorithm than today's is read for a new one. */
+async function ofOtherAlgorithm(
+  context: Context,
+  algorithm: DigestAlgorithm,
+  content: StoredContent,
+): Promise<Uint8Array | StoredContent> {
+  if (content.digest.startsWith(`${algorithm}:`)) return content;
+  const bytes = await context.artifacts.get(content.key);
+  if (bytes === undefined) throw new SharedWorkUnderWay();
+  return bytes;
 }
 
 /** Where an artifact is found. A deployment that cannot say it stores nothing that nobody could fetch. */

@@ -1,0 +1,115 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Context } from "../../engine/reconciler.ts";
+import type { Json } from "../../platform/ports.ts";
+import { parseGoDuration } from "../../text/go-duration.ts";
+import { awaitOrLease, readShared, type Shared, sharedKey, withSharer, writeShared } from "./shared-record.ts";
+import type { SourceObject, SourcePass, SourceStatus } from "./source-kind.ts";
+
+/** A check older than this many milliseconds is not what a user means who has just applied or retried something. */
+const momentMilliseconds = 5_000;
+
+/**
+ * Asks a server what there is now, once for all objects that ask it the same with the same credentials (SB-002): the answer of
+ * another object serves while it is not older than this one's interval, or than what asks for the look. Whoever finds something
+ * new wakes the others. `asked` names the server, the question and the credentials; it is kept as a keyed digest. An object that
+ * shares with nobody writes nothing while nothing changes. Errors are everybody's own.
+ */
+export async function shareCheck<T extends Json>(
+  pass: SourcePass<SourceStatus, SourceObject>,
+  asked: Json,
+  check: () => Promise<T>,
+  isAnswer: (value: Json) => value is T,
+): Promise<T> {
+  const { context, object } = pass;
+  const { records, clock } = context;
+  const key = await sharedKey(context, "checks", asked);
+  const me = sharerName(context, object);
+  const since = freshSince(context, object);
+  const alone = await readShared(records, key);
+  if (alone.shared.sharers.length === 1 && alone.shared.sharers[0] === me && alone.shared.at < since) {
+    const at = clock.now().getTime();
+    const value = await check();
+    if (!isDeepStrictEqual(value, alone.shared.value))
+      await writeShared(records, key, alone, { value, at, sharers: [me] });
+    return value;
+  }
+  const { found, mine } = await awaitOrLease(context, key, me, ({ value, at }) => value !== undefined && at >= since);
+  const { shared } = found;
+  if (!mine && shared.value !== undefined && isAnswer(shared.value)) {
+    if (!shared.sharers.includes(me))
+      await writeShared(records, key, found, { ...shared, sharers: withSharer(shared.sharers, me) });
+    return shared.value;
+  }
+  const at = clock.now().getTime();
+  const { lease: _lease, ...before } = shared;
+  try {
+    const value = await check();
+    const isNew = before.value !== undefined && !isDeepStrictEqual(value, before.value);
+    const sharers = isNew ? [me] : before.sharers;
+    await finish(pass, key, { value, at, sharers }, isNew);
+    if (isNew)
+      wake(
+        pass,
+        before.sharers.filter((other) => other !== me),
+        value,
+      );
+    return value;
+  } catch (error) {
+    await finish(pass, key, before, false);
+    throw error;
+  }
+}
+
+/** Ends the lease. Who has joined in the meantime stays, but for a new answer, which everybody comes for again. */
+async function finish(
+  { context: { records } }: SourcePass,
+  key: string,
+  shared: Shared,
+  isNew: boolean,
+): Promise<void> {
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const found = await readShared(records, key);
+    const sharers = isNew ? shared.sharers : [...new Set([...shared.sharers, ...found.shared.sharers])];
+    if (await writeShared(records, key, found, { ...shared, sharers })) return;
+  }
+}
+
+/** Looks at the other objects of the source follow at once, in whichever cluster they are. */
+function wake({ wakes }: SourcePass, others: readonly string[], value: Json): void {
+  for (const other of others) {
+    const [cluster = "", kind = "", namespace = "", name = ""] = other.split("/");
+    const reference = { apiVersion: "source.toolkit.fluxcd.io/v1", kind, namespace, name };
+    wakes.push({ cluster, reference, state: JSON.stringify(value).slice(0, 300) });
+  }
+}
+
+/** How an object is told from all others of the deployment. */
+export function sharerName({ clusterId }: Pick<Context, "clusterId">, { kind, metadata }: SourceObject): string {
+  return `${clusterId}/${kind}/${metadata.namespace ?? ""}/${metadata.name}`;
+}
+
+/** The moment after which an answer must have been asked for to serve this look; milliseconds since 1970. */
+export function freshSince({ clock, cause }: Pick<Context, "clock" | "cause">, { spec }: SourceObject): number {
+  const now = clock.now().getTime();
+  switch (cause.type) {
+    case "schedule": {
+      const interval = parseGoDuration(spec.interval ?? "1m");
+      return now - Math.max(interval * 0.9, interval - 1000);
+    }
+    case "dependency":
+    case "source":
+      return 0;
+    case "webhook":
+      return momentOf(cause.token, now);
+    case "admission":
+      return cause.requestedAt === undefined ? now - momentMilliseconds : momentOf(cause.requestedAt, now);
+    default:
+      return now - momentMilliseconds;
+  }
+}
+
+/** Requests are stamped with the time at which they were made, by the flux CLI as by Receivers; any other text is of now. */
+function momentOf(stamp: string, now: number): number {
+  const time = Date.parse(stamp);
+  return time > now - 300_000 && time <= now ? time : now;
+}
