@@ -32,7 +32,9 @@ export async function benchFetch(): Promise<Figure[]> {
       const source = { url: repository.url, reference: { branch: "main" } };
       const signal = AbortSignal.timeout(60_000);
       const resolved = await resolveRevision(source, signal);
-      bytes = (await fetchArchive(source, resolved, signal)).tarGz.length;
+      const { tarGz } = await fetchArchive(source, resolved, signal);
+      bytes = tarGz.size;
+      tarGz.close();
       own.push((performance.now() - start) / 1000);
       const clone = join(directory, `clone-${round}`);
       const started = performance.now();

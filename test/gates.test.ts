@@ -68,7 +68,7 @@ async function externalArtifact(name: string, files: Record<string, string>): Pr
   const source = { url: (await workspace.repository(files)).url, reference: { branch: "main" } };
   const signal = AbortSignal.timeout(10_000);
   const { digest, tarGz } = await fetchArchive(source, await resolveRevision(source, signal), signal);
-  server = createServer((_request, response) => response.end(tarGz));
+  server = createServer((_request, response) => response.end(tarGz.read(0, tarGz.size)));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

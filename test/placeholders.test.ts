@@ -51,7 +51,7 @@ async function archiveOf({ url }: GitRepository): Promise<{ revision: string; di
   const signal = AbortSignal.timeout(10_000);
   const resolved = await resolveRevision(source, signal);
   const { digest, tarGz } = await fetchArchive(source, resolved, signal);
-  return { revision: resolved.revision, digest, tarGz };
+  return { revision: resolved.revision, digest, tarGz: tarGz.read(0, tarGz.size) };
 }
 
 type Served = { [path: string]: { content: Uint8Array; afterMilliseconds: number } };

@@ -1,25 +1,28 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { type IgnoreRules, isIgnored } from "../text/source-ignore.ts";
-import type { Pack } from "./pack.ts";
+import { GitError } from "./git-error.ts";
 import { formatTarHeader, tarEnd, tarPadding } from "./tar.ts";
-import { gzipWriter } from "./tar-gz.ts";
-import { type Directory, type Node, objectOf } from "./worktree.ts";
+import { gzipTo } from "./tar-gz.ts";
+import { type Directory, type Leaf, type Node, objectOf } from "./worktree.ts";
 
 /** Entries between two turns of the event loop. */
 const workUnit = 500;
 
+/** Contents of this size and more go into the archive in pieces. */
+const streamedSize = 4 * 1024 * 1024;
+
 /**
  * Archives a checkout as source-controller does (ART-006 to ART-008, IGN-007): depth first, directories as entries also where they are
  * empty, everything tested against the rules on its own path, symbolic links left out. Blobs go from the pack into the
- * archive as they are (GIT-023).
+ * archive as they are (GIT-023), which `sink` gets in parts.
  */
 export async function archive(
   root: Directory,
-  pack: Pack,
   rules: IgnoreRules,
+  sink: (part: Buffer) => void,
   signal: AbortSignal,
-): Promise<{ bytes: Buffer; digest: string }> {
-  const writer = gzipWriter();
+): Promise<{ digest: string; size: number }> {
+  const writer = gzipTo(sink);
   let entries = 0;
   const visit = async (node: Node, name: Buffer, path: readonly string[]): Promise<void> => {
     if (node.type === "symlink") return;
@@ -29,12 +32,8 @@ export async function archive(
     }
     const isDirectory = node.type === "directory" || node.type === "submodule";
     if (!isIgnored(rules, path, isDirectory)) {
-      if (node.type === "file" || node.type === "executable") {
-        const { content } = objectOf(pack, node.id, "blob");
-        await writer.write(formatTarHeader({ name, type: node.type, size: content.length }));
-        await writer.write(content);
-        await writer.write(tarPadding(content.length));
-      } else await writer.write(formatTarHeader({ name, type: "directory", size: 0 }));
+      if (node.type === "file" || node.type === "executable") await writeFile(writer, node, name, node.type);
+      else await writer.write(formatTarHeader({ name, type: "directory", size: 0 }));
     }
     if (node.type !== "directory") return;
     for (const child of node.children)
@@ -43,6 +42,25 @@ export async function archive(
   await visit(root, Buffer.from("."), []);
   await writer.write(tarEnd);
   return writer.end();
+}
+
+async function writeFile(
+  writer: Pick<ReturnType<typeof gzipTo>, "write">,
+  { from, id }: Leaf,
+  name: Buffer,
+  type: "file" | "executable",
+): Promise<void> {
+  const size = from.stat(id)?.size ?? 0;
+  if (size < streamedSize) {
+    const { content } = objectOf(from, id, "blob");
+    await writer.write(formatTarHeader({ name, type, size: content.length }));
+    await writer.write(content);
+  } else {
+    if (from.stat(id)?.type !== "blob") throw new GitError("corrupt", `the object ${id} is not a blob`);
+    await writer.write(formatTarHeader({ name, type, size }));
+    for await (const piece of from.stream(id) ?? []) await writer.write(piece);
+  }
+  await writer.write(tarPadding(size));
 }
 
 function join(directory: Buffer, name: Buffer): Buffer {

@@ -2,12 +2,12 @@ import { parseCommit } from "./commit.ts";
 import { GitError } from "./git-error.ts";
 import type { HttpRemote } from "./http-transport.ts";
 import { defaultLimits, type GitLimits } from "./limits.ts";
-import { isObjectId } from "./ls-refs.ts";
 import type { Pack } from "./pack.ts";
+import { isObjectId } from "./reference.ts";
 import { withSession } from "./session.ts";
 import { type Directory, layOut, objectOf } from "./worktree.ts";
 
-/** A file of a tree. Its content is unpacked when it is asked for. */
+/** A file of a tree. */
 export type TreeFile = { readonly content: Uint8Array; readonly executable: boolean };
 
 /**
@@ -60,8 +60,12 @@ export async function fetchTree(
   const allowed = { ...defaultLimits, ...limits };
   return withSession(remote, allowed, signal, async (session) => {
     const pack = await session.fetch({ wants: [commit], depth: 1 });
-    const { content } = objectOf(pack, peel(pack, commit), "commit");
-    return treeOf(pack, layOut(pack, parseCommit(content).tree, allowed));
+    try {
+      const { content } = objectOf(pack, peel(pack, commit), "commit");
+      return treeOf(pack, layOut(pack, parseCommit(content).tree, allowed));
+    } finally {
+      pack.close();
+    }
   });
 }
 
@@ -90,12 +94,7 @@ function treeOf(pack: Pack, root: Directory): GitTree {
       } else {
         const { id, type } = node;
         tree.bytes += pack.stat(id)?.size ?? 0;
-        tree.files.set(at, {
-          get content() {
-            return objectOf(pack, id, "blob").content;
-          },
-          executable: type === "executable",
-        });
+        tree.files.set(at, { content: objectOf(pack, id, "blob").content, executable: type === "executable" });
       }
     }
   };

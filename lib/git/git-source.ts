@@ -1,4 +1,5 @@
-import type { HttpRemote } from "./http-transport.ts";
+import type { Spool } from "../platform/spool.ts";
+import type { GitRemote } from "./git-remote.ts";
 import type { GitLimits } from "./limits.ts";
 
 /**
@@ -8,12 +9,14 @@ import type { GitLimits } from "./limits.ts";
 export type GitReference = { branch?: string; tag?: string; semver?: string; name?: string; commit?: string };
 
 /** A repository, the commit that is meant, and what of it is archived. */
-export type GitSource = HttpRemote & {
+export type GitSource = GitRemote & {
   reference: GitReference;
   /** Patterns in the format of .sourceignore that have the last word (IGN-003). Absent differs from empty (IGN-009). */
   ignore?: string;
   /** Prefixes of the paths to keep; all where it is absent (GIT-100). */
   sparseCheckout?: readonly string[];
+  /** Whether submodules, and theirs, are part of it (GIT-105). */
+  recurseSubmodules?: boolean;
   /** The revision that an artifact exists of. A commit that it names is not looked for again (SB-004). */
   observedRevision?: string;
   /** Bounds that differ from the default ones. */
@@ -27,11 +30,11 @@ export type GitSource = HttpRemote & {
 export type Resolved = { revision: string; commit: string; tag?: { name: string; id?: string } };
 
 /**
- * An archive of a commit's tree, and the first line of its message. The digest is of these bytes: `sha256:<hex>` (ART-004).
+ * An archive of a commit's tree, to be closed by whoever gets it, and the first line of its message. The digest is of these bytes: `sha256:<hex>` (ART-004).
  * `objects` are the bytes of the commit and of the tag objects that lead to it, the outermost first (GE-004, GE-005).
  */
 export type GitArchive = {
-  tarGz: Uint8Array;
+  tarGz: Spool;
   digest: string;
   subject: string;
   objects: { commit: Buffer; tags: readonly Buffer[] };

@@ -1,7 +1,6 @@
 import type { IgnorePattern } from "../text/gitignore.ts";
 import { parseSourceIgnore } from "../text/source-ignore.ts";
-import type { Pack } from "./pack.ts";
-import { type Directory, type Node, objectOf } from "./worktree.ts";
+import { type Directory, type Leaf, type Node, objectOf } from "./worktree.ts";
 
 const fileName = Buffer.from(".sourceignore");
 /** Links on links are followed this often, as Linux does. */
@@ -12,14 +11,14 @@ const linkLimit = 40;
  * (IGN-003, IGN-004). A symbolic link counts as the file it leads to within the repository; one that leads elsewhere, and a
  * directory of that name, say nothing.
  */
-export function ignoreFiles(root: Directory, pack: Pack): IgnorePattern[] {
+export function ignoreFiles(root: Directory): IgnorePattern[] {
   const visit = (directories: readonly Directory[], domain: readonly string[]): IgnorePattern[] => {
     const own = directories.at(-1)?.children ?? [];
     const patterns: IgnorePattern[] = [];
     for (const child of own) {
       if (!child.name.equals(fileName)) continue;
-      const file = followed(child, directories, pack);
-      if (file !== undefined) patterns.push(...parseSourceIgnore(contentOf(pack, file.id).toString("utf8"), domain));
+      const file = followed(child, directories);
+      if (file !== undefined) patterns.push(...parseSourceIgnore(contentOf(file).toString("utf8"), domain));
     }
     for (const child of own) {
       if (child.type !== "directory") continue;
@@ -30,19 +29,19 @@ export function ignoreFiles(root: Directory, pack: Pack): IgnorePattern[] {
   return visit([root], []);
 }
 
-function contentOf(pack: Pack, id: string): Buffer {
-  return objectOf(pack, id, "blob").content;
+function contentOf({ from, id }: Leaf): Buffer {
+  return objectOf(from, id, "blob").content;
 }
 
 /** The file that a node is, or leads to. `directories` are those that the node lies in, from the root on. */
-function followed(start: Node, directories: readonly Directory[], pack: Pack): { id: string } | undefined {
+function followed(start: Node, directories: readonly Directory[]): Leaf | undefined {
   let node: Node | undefined = start;
   let within = [...directories];
   let links = 0;
   const rest: Buffer[] = [];
   while (node !== undefined) {
     if (node.type === "symlink") {
-      const target: Buffer = contentOf(pack, node.id);
+      const target: Buffer = contentOf(node);
       if (++links > linkLimit || target[0] === 0x2f) return undefined;
       rest.unshift(...components(target));
     } else if (node.type === "directory") within.push(node);

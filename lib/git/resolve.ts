@@ -3,7 +3,7 @@ import { parseVersionRange, satisfies, type VersionRange } from "../text/semver-
 import { parseCommit } from "./commit.ts";
 import { GitError } from "./git-error.ts";
 import type { GitReference, Resolved } from "./git-source.ts";
-import { isObjectId, type Reference } from "./ls-refs.ts";
+import { isObjectId, type Reference } from "./reference.ts";
 import type { Session } from "./session.ts";
 import { objectOf } from "./worktree.ts";
 
@@ -109,8 +109,12 @@ async function latest<T extends { commit: string }>(session: Session, tied: read
   if (first === undefined) throw new RangeError("there is no tag to choose from");
   if (wants.length === 1) return first;
   const pack = await session.fetch({ wants, depth: 1, filter: "tree:0" });
-  const dateOf = ({ commit }: T): number => parseCommit(objectOf(pack, commit, "commit").content).committed;
-  return others.reduce((best, other) => (dateOf(other) > dateOf(best) ? other : best), first);
+  try {
+    const dateOf = ({ commit }: T): number => parseCommit(objectOf(pack, commit, "commit").content).committed;
+    return others.reduce((best, other) => (dateOf(other) > dateOf(best) ? other : best), first);
+  } finally {
+    pack.close();
+  }
 }
 
 /** How a commit that is asked for by its id is told (GIT-014). The tag that it is told by is not looked at. */
@@ -136,7 +140,9 @@ export async function resolveCommit(session: Session, reference: GitReference & 
   }
   // The server's word for "no" is not certain, and is one of the first branch only: the history decides.
   const history = await session.fetch({ wants: tips, filter: "tree:0" });
-  if (history.stat(commit)?.type !== "commit") throw missing;
+  const isReached = history.stat(commit)?.type === "commit";
+  history.close();
+  if (!isReached) throw missing;
   return resolved;
 }
 

@@ -12,28 +12,53 @@ const level = 4;
 const parallel = 4;
 
 /** A gzip file in the making. */
-export type GzipWriter = {
+export type GzipWriter<Made> = {
   write(bytes: Buffer): Promise<void>;
-  /** The whole file and its digest, `sha256:<hex>`. */
-  end(): Promise<{ bytes: Buffer; digest: string }>;
+  /** Must be called once. */
+  end(): Promise<Made>;
 };
+
+/** The whole file and its digest, `sha256:<hex>`. */
+export function gzipWriter(): GzipWriter<{ bytes: Buffer; digest: string }> {
+  const parts: Buffer[] = [];
+  const writer = gzipTo((part) => parts.push(part));
+  return {
+    write: writer.write,
+    end: async () => {
+      const { digest } = await writer.end();
+      return { bytes: Buffer.concat(parts), digest };
+    },
+  };
+}
 
 /**
  * Compresses in members of a fixed size (RFC 1952 section 2.2: a file may have several, every reader takes them as one), on several
- * threads and always to the same bytes for the same input and zlib (ART-009). Small archives have one member.
+ * threads and always to the same bytes for the same input and zlib (ART-009). Small archives have one member. `sink` gets the
+ * file in parts; no more than a few members are in memory. What it throws, the writer throws.
  */
-export function gzipWriter(): GzipWriter {
+export function gzipTo(sink: (part: Buffer) => void): GzipWriter<{ digest: string; size: number }> {
+  const hash = createHash("sha256");
   const members: Promise<Buffer>[] = [];
+  let made = 0;
   let pending: Buffer[] = [];
   let size = 0;
+  let written = 0;
+  const pass = async (): Promise<void> => {
+    const member = await members.shift();
+    if (member === undefined) return;
+    hash.update(member);
+    written += member.length;
+    sink(member);
+  };
   const flush = async (): Promise<void> => {
     const member = compress(Buffer.concat(pending, size), { level }).then(withoutSystem);
     // The failure is told by whoever awaits the member; it must not count as unhandled until then.
     member.catch(() => undefined);
     members.push(member);
+    made++;
     pending = [];
     size = 0;
-    await members[members.length - parallel];
+    if (members.length >= parallel) await pass();
   };
   return {
     write: async (bytes) => {
@@ -50,9 +75,9 @@ export function gzipWriter(): GzipWriter {
       size += rest.length;
     },
     end: async () => {
-      if (size > 0 || members.length === 0) await flush();
-      const bytes = Buffer.concat(await Promise.all(members));
-      return { bytes, digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}` };
+      if (size > 0 || made === 0) await flush();
+      while (members.length > 0) await pass();
+      return { digest: `sha256:${hash.digest("hex")}`, size: written };
     },
   };
 }

@@ -11,11 +11,16 @@ export function isDigestAlgorithm(name: string): name is DigestAlgorithm {
   return digestAlgorithms.some((known) => known === name);
 }
 
-/** The digest of bytes as it stands in a status: `<algorithm>:<hex>` (ART-001). */
-export async function digestOf(algorithm: DigestAlgorithm, bytes: Uint8Array): Promise<string> {
-  if (algorithm !== "blake3") return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
-  const { blake3 } = await import("@noble/hashes/blake3.js");
-  return `blake3:${Buffer.from(blake3(bytes)).toString("hex")}`;
+/** The digest of bytes, whole or in parts, as it stands in a status: `<algorithm>:<hex>` (ART-001). */
+export async function digestOf(
+  algorithm: DigestAlgorithm,
+  content: Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<string> {
+  const hash =
+    algorithm === "blake3" ? (await import("@noble/hashes/blake3.js")).blake3.create() : createHash(algorithm);
+  if (content instanceof Uint8Array) hash.update(content);
+  else for await (const part of content) hash.update(part);
+  return `${algorithm}:${Buffer.from(hash.digest()).toString("hex")}`;
 }
 
 /**
