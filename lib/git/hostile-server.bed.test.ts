@@ -98,7 +98,20 @@ describe("servers that are none", () => {
     );
   });
 
-  it("GE-001: a server of versions 0 and 1 is told apart", async () => {
+  it("GE-018: a server of files alone is told that it is one", async () => {
+    const { server } = await serve();
+    for (const type of ["text/plain", "application/octet-stream"]) {
+      server.intercept = (_, response) => {
+        response.writeHead(200, { "content-type": type }).end(`${id}\trefs/heads/main\n`);
+        return true;
+      };
+      expect((await failure({ url: `${server.url}/app.git` })).message).toMatch(
+        /dumb HTTP protocol\), which is not supported/,
+      );
+    }
+  });
+
+  it("GE-001: a list of references that ends early", async () => {
     const old = await answering((_, response) => {
       response.writeHead(200, { "content-type": "application/x-git-upload-pack-advertisement" });
       const service = formatPacket(textPacket("# service=git-upload-pack"));
@@ -106,7 +119,7 @@ describe("servers that are none", () => {
         Buffer.concat([service, formatPacket({ type: "flush" }), formatPacket(textPacket(`${id} HEAD\0ofs-delta`))]),
       );
     });
-    expect((await failure({ url: old })).message).toMatch(/does not speak version 2 of Git's protocol/);
+    expect((await failure({ url: old })).message).toMatch(/advertisement ended early/);
   });
 
   it("GE-007: a page to sign in on asks for credentials", async () => {
@@ -167,7 +180,9 @@ describe("servers that are none", () => {
     const bomb = (size: number) =>
       Buffer.concat([head, formatPackedHeader({ type: "blob", size }, 12), zeros, Buffer.alloc(20)]);
     const sent = (pack: Buffer): Buffer[] => [section, band(2, Buffer.from("progress")), band(1, pack), flush];
-    await expect(fetching(sent(bomb(40_000_000)), { unpacked: 1_000_000 })).rejects.toMatchObject({ code: "too-large" });
+    await expect(fetching(sent(bomb(40_000_000)), { unpacked: 1_000_000 })).rejects.toMatchObject({
+      code: "too-large",
+    });
     await expect(fetching(sent(bomb(1000)))).rejects.toMatchObject({ code: "corrupt" });
     await expect(fetching(sent(bomb(40_000_000)), { pack: 1000 })).rejects.toMatchObject({ code: "too-large" });
     await expect(fetching([section, band(3, Buffer.from("out of memory")), flush])).rejects.toThrow(

@@ -7,7 +7,9 @@ const pageLimit = 4096;
 /** Says what an answer is that is not Git's; the words of the first three are go-git's (GIT-017, GIT-050). Ends the answer. */
 export async function statusError(answer: IncomingMessage, contentType: string): Promise<GitError> {
   const status = answer.statusCode ?? 0;
-  const reason = contentType === "text/plain" ? await firstLine(answer) : "";
+  const isPlain = contentType === "text/plain";
+  const line = isPlain || status === 200 ? await firstLine(answer) : "";
+  const reason = isPlain ? line : "";
   answer.destroy();
   const because = reason === "" ? "" : `: ${reason}`;
   // Azure DevOps answers 203 with a page to sign in on (GE-007).
@@ -16,6 +18,11 @@ export async function statusError(answer: IncomingMessage, contentType: string):
   if (status === 403) return new GitError("authorization-failed", `authorization failed${because}`);
   if (status === 404) return new GitError("not-found", `repository not found${because}`);
   if (status !== 200) return new GitError("refused", `the server answered with HTTP status ${status}${because}`);
+  // What a server of files has at this place (gitprotocol-http, "Dumb Clients"; GE-018).
+  if (/^[0-9a-f]{40} refs\//.test(line)) {
+    const words = "the server offers the files of a repository alone (the dumb HTTP protocol), which is not supported";
+    return new GitError("protocol", `${words}; it must speak Git's smart HTTP protocol`);
+  }
   const kind = contentType === "" ? "no content type" : `content type ${contentType.slice(0, 100)}`;
   return new GitError(
     "protocol",

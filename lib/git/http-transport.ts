@@ -26,30 +26,27 @@ const redirectLimit = 5;
 const suffix = "/info/refs";
 
 /** Git's smart HTTP (gitprotocol-http) in version 2. `base` is what an earlier transport to the same remote found. */
-export function httpTransport(
-  remote: HttpRemote,
-  limits: Pick<GitLimits, "advertisement" | "silence">,
-  found?: HttpBase,
-): HttpTransport {
+export function httpTransport(remote: HttpRemote, limits: Pick<GitLimits, "silence">, found?: HttpBase): HttpTransport {
   let base = found ?? { url: baseUrl(remote.url), own: true };
   return {
     base: () => base,
-    advertisement: async (signal) => {
+    advertisement: async (limit, signal) => {
       for (let followed = 0; ; followed++) {
         const url = `${base.url}${suffix}?service=git-upload-pack`;
-        const answer = await send(remote, base, { method: "GET", url, silence: limits.silence, signal });
+        const answer = await send(remote, base, { method: "GET", url, version: 2, silence: limits.silence, signal });
         const location = answer.headers.location;
         if (redirects.has(answer.statusCode ?? 0) && location !== undefined) {
           answer.destroy();
           if (followed === redirectLimit)
             throw new GitError("refused", `http redirect: stopped after ${redirectLimit} redirects`);
           base = redirected(base, location);
-        } else return packetsOf(answer, "advertisement", limits.advertisement);
+        } else return packetsOf(answer, "advertisement", limit);
       }
     },
-    command: async (body, limit, signal) => {
+    command: async ({ version, body, limit }, signal) => {
       const url = `${base.url}/git-upload-pack`;
-      const answer = await send(remote, base, { method: "POST", url, body, silence: limits.silence, signal });
+      const asked = { method: "POST", url, version, body, silence: limits.silence, signal } as const;
+      const answer = await send(remote, base, asked);
       return packetsOf(answer, "result", limit);
     },
   };
@@ -90,7 +87,14 @@ function redirected(base: HttpBase, location: string): HttpBase {
   return { url: `${to.origin}${to.pathname.slice(0, -suffix.length)}`, own: base.own && to.origin === from.origin };
 }
 
-type Asked = { method: "GET" | "POST"; url: string; body?: Buffer; silence: number; signal: AbortSignal };
+type Asked = {
+  method: "GET" | "POST";
+  url: string;
+  version: 0 | 2;
+  body?: Buffer;
+  silence: number;
+  signal: AbortSignal;
+};
 
 async function send(remote: HttpRemote, base: HttpBase, asked: Asked): Promise<IncomingMessage> {
   const url = new URL(asked.url);
@@ -105,7 +109,7 @@ async function send(remote: HttpRemote, base: HttpBase, asked: Asked): Promise<I
     timeout: asked.silence,
     headers: {
       "user-agent": userAgent,
-      "git-protocol": "version=2",
+      ...(asked.version === 2 ? { "git-protocol": "version=2" } : {}),
       accept: asked.method === "GET" ? "*/*" : "application/x-git-upload-pack-result",
       ...(authorization === undefined ? {} : { authorization }),
       ...(asked.body === undefined

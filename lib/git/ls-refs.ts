@@ -2,10 +2,8 @@ import { agent, refuseError } from "./capabilities.ts";
 import { GitError } from "./git-error.ts";
 import type { GitLimits } from "./limits.ts";
 import { formatPacket, textOf, textPacket } from "./pkt-line.ts";
+import { isObjectId, type Reference } from "./reference.ts";
 import type { Packets } from "./transport.ts";
-
-/** A reference of a repository. `peeled` is what an annotated tag, also one of a tag, points to in the end. */
-export type Reference = { name: string; id: string; peeled?: string };
 
 /** Writes the command ls-refs (gitprotocol-v2): every reference whose name begins with one of the prefixes. */
 export function formatLsRefs(prefixes: readonly string[]): Buffer {
@@ -44,9 +42,4 @@ export async function parseReferences(packets: Packets, limits: Pick<GitLimits, 
     }
   }
   throw new GitError("protocol", "the server's list of references ended early");
-}
-
-/** Whether the text is a SHA-1 object id: 40 lower-case hexadecimal digits. */
-export function isObjectId(text: string): boolean {
-  return /^[0-9a-f]{40}$/.test(text);
 }

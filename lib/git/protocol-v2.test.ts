@@ -31,20 +31,21 @@ describe("capability advertisement", () => {
   it("GE-001: with and without the name of the service before it", async () => {
     const own = ["version 2", "agent=git/2.50", "ls-refs=unborn", "fetch=shallow filter", "server-option", flush];
     for (const before of [[], ["# service=git-upload-pack", flush]]) {
-      const capabilities = await parseAdvertisement(packets(...before, ...own));
+      const { version, capabilities } = await parseAdvertisement(packets(...before, ...own), defaultLimits);
+      expect(version).toBe(2);
       expect(capabilities.get("fetch")).toBe("shallow filter");
       expect(capabilities.get("server-option")).toBe("");
     }
   });
 
-  it("GE-001, GIT-021: older versions, other hashes, missing commands, complaints and nothing at all", async () => {
-    const failing = (...parts: (string | Packet)[]) => expect(parseAdvertisement(packets(...parts))).rejects;
-    await failing(`${id} HEAD`, flush).toThrow(/does not speak version 2/);
-    await failing("version 1", `${id} HEAD`, flush).toThrow(/does not speak version 2/);
-    await failing("# service=git-upload-pack", flush, flush).toThrow(/does not speak version 2/);
-    await failing().toThrow(/does not speak version 2/);
+  it("GE-001, GIT-021: other hashes, missing commands, complaints, too much and nothing at all", async () => {
+    const failing = (...parts: (string | Packet)[]) =>
+      expect(parseAdvertisement(packets(...parts), { ...defaultLimits, advertisement: 100 })).rejects;
+    await failing().toThrow(/ended early/);
+    await failing("version 2", "ls-refs", "fetch").toThrow(/ended early/);
     await failing("version 2", "object-format=sha256", flush).toThrow(/named by sha256/);
     await failing("version 2", "ls-refs", flush).toThrow(/does not offer the command 'fetch'/);
+    await failing("version 2", "x".repeat(101), flush).toThrow(/larger than 100 bytes/);
     await failing("ERR access denied", flush).toThrow(/says: access denied/);
   });
 });

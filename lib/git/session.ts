@@ -1,19 +1,27 @@
 import { createHash } from "node:crypto";
 import { type Capabilities, parseAdvertisement } from "./capabilities.ts";
-import { type FetchRequest, formatFetch, parsePackfile, parseReadiness } from "./fetch-pack.ts";
+import type { FetchRequest } from "./fetch-pack.ts";
 import { GitError } from "./git-error.ts";
+import type { GitRemote } from "./git-remote.ts";
 import { type HttpBase, type HttpRemote, httpTransport } from "./http-transport.ts";
 import type { GitLimits } from "./limits.ts";
-import { formatLsRefs, parseReferences, type Reference } from "./ls-refs.ts";
-import { type Pack, parsePack } from "./pack.ts";
+import type { Pack } from "./pack.ts";
+import type { Reference } from "./reference.ts";
+import { olderReferences, sessionOfVersion0 } from "./session-v0.ts";
+import { sessionOfVersion2 } from "./session-v2.ts";
+import { sshTransport } from "./ssh-transport.ts";
+import type { Transport } from "./transport.ts";
 
-/** One repository on one server, ready for commands of protocol version 2. Every method throws GitError. */
+/** One repository on one server, ready to be asked, in whatever version of the protocol it has. Every method throws GitError. */
 export type Session = {
   /** References whose names begin with one of the prefixes. */
   references(prefixes: readonly string[]): Promise<Reference[]>;
   /** Whether the repository has no reference at all. */
   isEmpty(): Promise<boolean>;
-  /** The objects asked for. A filter is left out where the server has none. */
+  /**
+   * The objects asked for; whoever gets them closes the pack. A filter is left out where the server has none. Throws GitError
+   * `refused` where the server does not give one of the objects, in whatever way it says so (GE-006).
+   */
   fetch(request: FetchRequest): Promise<Pack>;
   /** Whether `commit` is an ancestor of `tip`, or the same, as far as the server says so: true is certain, false is not. */
   isReachable(commit: string, tip: string): Promise<boolean>;
@@ -24,13 +32,49 @@ export type Session = {
  * command carries its own credentials and is authorized by the server itself; a memory that turns out wrong fails that command,
  * which then begins anew without it. The key holds the credentials' hash, so that nobody is led by what another was told.
  */
-type Memory = { capabilities: Capabilities; base: HttpBase; until: number };
+type Memory = { version: 0 | 2; capabilities: Capabilities; base: HttpBase; until: number };
 const memories = new Map<string, Memory>();
 const memoryLimit = 256;
 const memoryMilliseconds = 10 * 60_000;
 
 /** Runs `work` in a session with the remote. Throws GitError, or the signal's reason where it is aborted. */
 export async function withSession<T>(
+  remote: GitRemote,
+  limits: GitLimits,
+  signal: AbortSignal,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const { url, ssh, outbound } = remote;
+  if (!/^ssh:/i.test(url)) return overHttp(remote, limits, signal, work);
+  if (ssh === undefined) throw new GitError("invalid", "a repository over ssh needs a private key and known_hosts");
+  const sshRemote = { url, ssh, ...(outbound === undefined ? {} : { outbound }) };
+  const transport = sshTransport(sshRemote, limits, signal);
+  try {
+    return await work((await begin(transport, limits, signal)).session);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    transport.close();
+  }
+}
+
+/** Begins a conversation: what the server advertises decides how it goes on. */
+async function begin(
+  transport: Transport,
+  limits: GitLimits,
+  signal: AbortSignal,
+): Promise<{ session: Session; version: 0 | 2; capabilities: Capabilities }> {
+  // In the older versions it holds all references.
+  const advertised = await parseAdvertisement(await transport.advertisement(limits.listing, signal), limits);
+  const { version, capabilities } = advertised;
+  const session =
+    version === 2
+      ? sessionOfVersion2(transport, capabilities, limits, signal)
+      : sessionOfVersion0(transport, advertised, async () => advertised.references, limits, signal);
+  return { session, version, capabilities };
+}
+
+async function overHttp<T>(
   remote: HttpRemote,
   limits: GitLimits,
   signal: AbortSignal,
@@ -42,19 +86,19 @@ export async function withSession<T>(
   const memory = memories.get(key);
   if (memory !== undefined && memory.until > Date.now()) {
     try {
-      return await work(sessionOf(remote, limits, signal, memory));
+      return await work(remembered(remote, limits, signal, memory));
     } catch (error) {
       if (!(error instanceof GitError) || !mayBeStale.has(error.code)) throw error;
       memories.delete(key);
     }
   }
   const transport = httpTransport(remote, limits);
-  const capabilities = await parseAdvertisement(await transport.advertisement(signal));
-  const learned = { capabilities, base: transport.base(), until: Date.now() + memoryMilliseconds };
+  const { session, version, capabilities } = await begin(transport, limits, signal);
+  const learned = { version, capabilities, base: transport.base(), until: Date.now() + memoryMilliseconds };
   const oldest = memories.keys().next();
   if (memories.size >= memoryLimit && oldest.done !== true) memories.delete(oldest.value);
   memories.set(key, learned);
-  return work(sessionOf(remote, limits, signal, learned));
+  return work(session);
 }
 
 const mayBeStale = new Set([
@@ -66,36 +110,15 @@ const mayBeStale = new Set([
   "protocol",
 ]);
 
-function sessionOf(
+function remembered(
   remote: HttpRemote,
   limits: GitLimits,
   signal: AbortSignal,
-  { capabilities, base }: Memory,
+  { version, capabilities, base }: Memory,
 ): Session {
   const transport = httpTransport(remote, limits, base);
-  const features = new Set((capabilities.get("fetch") ?? "").split(" "));
-  return {
-    references: async (prefixes) =>
-      parseReferences(await transport.command(formatLsRefs(prefixes), limits.listing, signal), limits),
-    isEmpty: async () => {
-      for await (const packet of await transport.command(formatLsRefs(["refs/"]), limits.listing, signal)) {
-        return packet.type !== "data";
-      }
-      return true;
-    },
-    fetch: async ({ filter, depth, ...request }) => {
-      if (depth !== undefined && !features.has("shallow")) {
-        throw new GitError("unsupported", "the server does not offer shallow fetches");
-      }
-      const filtered = filter !== undefined && features.has("filter") ? { filter } : {};
-      const command = formatFetch({ ...request, ...filtered, ...(depth === undefined ? {} : { depth }) });
-      // Every packet of a pack costs five bytes beyond its content; progress is not asked for.
-      const answer = await transport.command(command, limits.pack + limits.pack / 64 + 65_536, signal);
-      return parsePack(await parsePackfile(answer, limits), limits, signal);
-    },
-    isReachable: async (commit, tip) => {
-      const command = formatFetch({ wants: [tip], haves: [commit] });
-      return parseReadiness(await transport.command(command, limits.pack, signal));
-    },
-  };
+  if (version === 2) return sessionOfVersion2(transport, capabilities, limits, signal);
+  const list = async (): Promise<readonly Reference[]> =>
+    olderReferences(await parseAdvertisement(await transport.advertisement(limits.listing, signal), limits));
+  return sessionOfVersion0(transport, { capabilities }, list, limits, signal);
 }

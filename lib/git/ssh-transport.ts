@@ -1,0 +1,146 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { ClientChannel } from "ssh2";
+import { serverError } from "./capabilities.ts";
+import { GitError } from "./git-error.ts";
+import type { GitLimits } from "./limits.ts";
+import { formatPacket, type Packet, parsePackets } from "./pkt-line.ts";
+import { connectSsh, type SshConnection, silentFor } from "./ssh-connection.ts";
+import { parseSshUrl, type SshRemote, uploadPackCommand } from "./ssh-remote.ts";
+import type { Transport } from "./transport.ts";
+
+/** A transport over one connection, which whoever opens it closes. */
+export type SshTransport = Transport & { close(): void };
+
+/** One `git-upload-pack` that runs at the server. */
+type Conversation = { channel: ClientChannel; packets: AsyncGenerator<Packet, void, undefined> };
+
+/** Bytes of the server's complaints that are read. */
+const complaintLimit = 4096;
+
+/**
+ * Git over SSH: `git-upload-pack` on a channel, told by a variable that version 2 is wanted, which a server may ignore (GE-002).
+ * All channels are of one connection, which is made anew once where the server allows a single channel.
+ */
+export function sshTransport(
+  remote: SshRemote,
+  { silence }: Pick<GitLimits, "silence">,
+  signal: AbortSignal,
+): SshTransport {
+  let connection: SshConnection | undefined;
+  let idle: Conversation | undefined;
+
+  const run = async (): Promise<ClientChannel> => {
+    const command = uploadPackCommand(parseSshUrl(remote.url).path);
+    const environment = { GIT_PROTOCOL: "version=2" };
+    const known = connection;
+    connection ??= await connectSsh(remote, { silence }, signal);
+    try {
+      return await connection.run(command, environment);
+    } catch (error) {
+      if (known === undefined) throw error;
+      known.close();
+      connection = await connectSsh(remote, { silence }, signal);
+      return connection.run(command, environment);
+    }
+  };
+  const begin = async (): Promise<Conversation> => {
+    const channel = await run();
+    if (connection === undefined) throw new GitError("unreachable", "the connection was closed");
+    return { channel, packets: conversationOf(channel, connection, silence) };
+  };
+  /** One answer: what is read to its end leaves the conversation to the next command, what is broken off ends it. */
+  async function* answer(
+    conversation: Conversation,
+    limit: number,
+    isLast: boolean,
+  ): AsyncGenerator<Packet, void, undefined> {
+    let size = 0;
+    let isEnded = false;
+    try {
+      for (;;) {
+        const { value: packet, done } = await conversation.packets.next();
+        if (done === true) return;
+        if (packet.type === "data") size += packet.payload.length + 4;
+        if (size > limit) throw new GitError("too-large", `the server's answer is larger than ${limit} bytes`);
+        isEnded = packet.type === "flush";
+        yield packet;
+      }
+    } finally {
+      if (isEnded && !isLast) idle = conversation;
+      else conversation.channel.close();
+    }
+  }
+  return {
+    advertisement: async (limit) => answer(await begin(), limit, false),
+    command: async ({ version, body, limit }) => {
+      if (idle === undefined) {
+        for await (const packet of answer(await begin(), limit, false)) if (packet.type === "flush") break;
+      }
+      const conversation = idle;
+      if (conversation === undefined) throw new GitError("protocol", "the server's advertisement ended early");
+      idle = undefined;
+      conversation.channel.write(body);
+      // In the older versions the answer is the end of the conversation.
+      return answer(conversation, limit, version === 0);
+    },
+    close: () => {
+      idle?.channel.write(formatPacket({ type: "flush" }));
+      connection?.close();
+    },
+  };
+}
+
+/** The packets of a channel. Where it ends, what the server complained of is thrown. */
+async function* conversationOf(
+  channel: ClientChannel,
+  connection: SshConnection,
+  silence: number,
+): AsyncGenerator<Packet, void, undefined> {
+  let complaint = Buffer.alloc(0);
+  let status: unknown;
+  channel.stderr.on("data", (chunk: Buffer) => {
+    complaint = Buffer.concat([complaint, chunk.subarray(0, complaintLimit - complaint.length)]);
+  });
+  channel.once("exit", (code: unknown) => {
+    status = code;
+  });
+  const closed = new Promise<void>((resolve) => channel.once("close", resolve));
+  let broken: unknown;
+  try {
+    yield* parsePackets(chunksOf(channel, connection, silence));
+  } catch (error) {
+    broken = error;
+  }
+  const failure = connection.failure();
+  if (failure !== undefined) throw failure;
+  await Promise.race([closed, wait(1000, undefined, { ref: false })]);
+  if (complaint.length > 0 || (status !== 0 && status !== undefined && broken === undefined)) {
+    throw complaintError(complaint, status);
+  }
+  if (broken !== undefined) throw broken;
+}
+
+async function* chunksOf(
+  channel: ClientChannel,
+  connection: SshConnection,
+  silence: number,
+): AsyncGenerator<Buffer, void, undefined> {
+  const chunks = channel[Symbol.asyncIterator]();
+  for (;;) {
+    const timer = setTimeout(() => connection.fail(silentFor(silence)), silence);
+    const { value, done } = await chunks.next().finally(() => clearTimeout(timer));
+    if (done === true) return;
+    yield value;
+  }
+}
+
+/** How servers say that there is no such repository, or none for this key: git itself, GitHub, GitLab, Bitbucket, Gitea, Azure DevOps. */
+const notFound =
+  /does not appear to be a git repository|repository .*not found|could not be found|does not exist|TF401019/i;
+
+function complaintError(complaint: Buffer, status: unknown): GitError {
+  if (complaint.length === 0) return new GitError("refused", `git-upload-pack ended with exit status ${status}`);
+  const told = serverError(complaint);
+  if (!notFound.test(told.message)) return told;
+  return new GitError("not-found", `repository not found: ${told.message.replace(/^the server says: /, "")}`);
+}
