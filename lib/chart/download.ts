@@ -31,7 +31,7 @@ export async function fetchIndex(
     return undefined;
   }
   const { etag, "last-modified": lastModified } = answer.headers;
-  const bytes = await bodyOf(answer, limit, signal, () => indexTooLarge(limit));
+  const bytes = await bodyOf(answer, limit, () => indexTooLarge(limit));
   return {
     bytes,
     validators: { ...(etag === undefined ? {} : { etag }), ...(lastModified === undefined ? {} : { lastModified }) },
@@ -51,7 +51,7 @@ export async function downloadChart(
   const [reference] = entry.urls ?? [];
   if (reference === undefined) throw new Error(`chart '${entry.name}' has no downloadable URLs`);
   const answer = await requestOf(repository, { url: chartUrl(repository.url, reference), signal });
-  return bodyOf(answer, limit, signal, () => new Error(`size of chart '${entry.name}' exceeds ${limit} bytes limit`));
+  return bodyOf(answer, limit, () => new Error(`size of chart '${entry.name}' exceeds ${limit} bytes limit`));
 }
 
 /** Where a repository's index is (HR-002): path and query of its URL are kept. Throws TypeError for what is no URL. */
@@ -80,12 +80,7 @@ export function chartUrl(repository: string, reference: string): URL {
 }
 
 /** A whole body, unpacked where it was packed for the way, and no more of it than `limit` bytes. */
-async function bodyOf(
-  answer: IncomingMessage,
-  limit: number,
-  signal: AbortSignal,
-  tooLarge: () => Error,
-): Promise<Buffer> {
+async function bodyOf(answer: IncomingMessage, limit: number, tooLarge: () => Error): Promise<Buffer> {
   const packed = /^(?:x-)?gzip$/i.test(answer.headers["content-encoding"] ?? "");
   if (!packed && Number(answer.headers["content-length"] ?? 0) > limit) {
     answer.destroy();
@@ -100,11 +95,6 @@ async function bodyOf(
     answer.pipe(unpacking);
   }
   const body = unpacking ?? answer;
-  const abort = () => {
-    answer.destroy();
-    body.destroy(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
-  };
-  signal.addEventListener("abort", abort, { once: true });
   try {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -116,7 +106,6 @@ async function bodyOf(
     }
     return Buffer.concat(chunks, size);
   } finally {
-    signal.removeEventListener("abort", abort);
     if (!answer.complete) answer.destroy();
   }
 }

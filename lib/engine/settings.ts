@@ -44,6 +44,13 @@ export type Settings = {
   artifactRetentionRecords: number;
   /** Algorithm of the digests of new artifacts (ART-011). */
   artifactDigestAlgorithm: DigestAlgorithm;
+  /** Key exchange and host key algorithms for SSH in order of preference; empty for the usual ones (GIT-060). */
+  sshKexAlgos: string[];
+  sshHostKeyAlgos: string[];
+  /** Bytes of the largest index of a repository, of the largest chart and of the largest file within one (DEF-002). */
+  helmIndexMaxBytes: number;
+  helmChartMaxBytes: number;
+  helmChartFileMaxBytes: number;
   featureGates: Record<string, boolean>;
   /** How long an equal event is not told again (EI-006). */
   rateLimitIntervalSeconds: number;
@@ -108,6 +115,11 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
     rateLimitIntervalSeconds: seconds("rate-limit-interval", 300),
     artifactRetentionRecords: read("artifact-retention-records", 2, parseCount),
     artifactDigestAlgorithm: read("artifact-digest-algo", "sha256", parseDigestAlgorithm),
+    sshKexAlgos: list("ssh-kex-algos"),
+    sshHostKeyAlgos: list("ssh-hostkey-algos"),
+    helmIndexMaxBytes: read("helm-index-max-size", 52_428_800, parseCount),
+    helmChartMaxBytes: read("helm-chart-max-size", 10_485_760, parseCount),
+    helmChartFileMaxBytes: read("helm-chart-file-max-size", 5_242_880, parseCount),
     featureGates: Object.fromEntries(
       list("feature-gates").map((gate) => {
         const [name = "", value = "true"] = gate.split("=", 2);

@@ -2,11 +2,13 @@ import type { KindReconciler } from "../engine/reconciler.ts";
 import type { Kind } from "../engine/work-item.ts";
 import { externalArtifactReconciler } from "./external-artifact.ts";
 import { gitRepositoryReconciler } from "./git-repository.ts";
+import { helmRepositoryReconciler } from "./helm-repository.ts";
 import { finalizeReceiver, reconcileReceiver } from "./receiver.ts";
 
 /** The kinds that the source function reconciles: light work, no rendering. */
 export const sourceKinds = {
   GitRepository: gitRepositoryReconciler,
+  HelmRepository: helmRepositoryReconciler,
   ExternalArtifact: externalArtifactReconciler,
   Receiver: { reconcile: reconcileReceiver, finalize: finalizeReceiver },
 } satisfies Partial<Record<Kind, KindReconciler>>;

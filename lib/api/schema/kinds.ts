@@ -2,6 +2,7 @@ import { alert } from "./alert.ts";
 import type { KindDefinition } from "./definition.ts";
 import { externalArtifact } from "./external-artifact.ts";
 import { gitRepository } from "./git-repository.ts";
+import { helmRepository } from "./helm-repository.ts";
 import { kustomization } from "./kustomization.ts";
 import { provider } from "./provider.ts";
 import { receiver } from "./receiver.ts";
@@ -9,6 +10,7 @@ import { receiver } from "./receiver.ts";
 /** Every kind that Sluice brings a CustomResourceDefinition for. A new kind is one line here. */
 export const definitions: readonly KindDefinition[] = [
   gitRepository,
+  helmRepository,
   externalArtifact,
   kustomization,
   alert,

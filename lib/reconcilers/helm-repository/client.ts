@@ -1,0 +1,112 @@
+import type { HelmRepository } from "../../api/helm-repository.ts";
+import type { ChartRepository } from "../../chart/repository.ts";
+import type { Context } from "../../engine/reconciler.ts";
+import type { ClientTls, Outbound } from "../../platform/outbound.ts";
+import { parseGoDuration } from "../../text/go-duration.ts";
+import { registryCredentials } from "./registry-credentials.ts";
+import { basicCredentials, clientTls, IncompleteTls, type RepositorySecret, readRepositorySecret } from "./secret.ts";
+
+/** How the repository or registry of a HelmRepository is asked. */
+export type RepositoryClient = { timeoutMilliseconds: number } & (
+  | { type: "default"; repository: ChartRepository }
+  | {
+      type: "oci";
+      /** `oci://host/path`, without slashes at its end. */
+      url: string;
+      outbound: Outbound;
+      /** Static credentials of the Secret (HR-015); absent for anonymous access and where the provider is asked. */
+      credentials?: { username: string; password: string };
+      /** Whose credentials are asked for where no Secret is named. */
+      provider: "generic" | "aws" | "azure" | "gcp";
+      /** Whether the registry is asked over plain HTTP. */
+      insecure: boolean;
+    }
+);
+
+type Reading = Pick<Context, "cluster" | "signal" | "log">;
+
+/**
+ * Reads what a HelmRepository's Secrets hold (HR-008 to HR-011, HR-015, SEC-011). Throws a sentence, which is the message of
+ * AuthenticationFailed, for a Secret that is not there or is malformed.
+ */
+export async function repositoryClient(context: Reading, object: HelmRepository): Promise<RepositoryClient> {
+  const { spec, metadata } = object;
+  const namespace = metadata.namespace ?? "";
+  const certified =
+    spec.certSecretRef === undefined
+      ? undefined
+      : await readRepositorySecret(
+          context,
+          namespace,
+          spec.certSecretRef.name,
+          "failed to get TLS authentication secret",
+        );
+  const own = certified === undefined ? undefined : requiredTls(certified, context);
+  const secret =
+    spec.secretRef === undefined
+      ? undefined
+      : await readRepositorySecret(context, namespace, spec.secretRef.name, "failed to get authentication secret");
+  const found = secret === undefined ? {} : methodsOf(secret, context);
+  if (own === undefined && found.tls !== undefined)
+    context.log.warn("TLS keys in spec.secretRef are deprecated: name their Secret in spec.certSecretRef");
+  const tls = own ?? found.tls;
+  const outbound: Outbound = tls === undefined ? {} : { tls };
+  const timeoutMilliseconds = parseGoDuration(spec.timeout ?? "60s");
+  if (spec.type !== "oci") {
+    const repository: ChartRepository = {
+      url: spec.url,
+      outbound,
+      passCredentials: spec.passCredentials === true,
+      ...(found.credentials === undefined ? {} : { credentials: found.credentials }),
+    };
+    return { type: "default", repository, timeoutMilliseconds };
+  }
+  const url = spec.url.replace(/\/+$/, "");
+  const credentials = secret === undefined ? undefined : registryCredentials(secret, url);
+  return {
+    type: "oci",
+    url,
+    outbound,
+    ...(credentials === undefined ? {} : { credentials }),
+    provider: secret === undefined ? (spec.provider ?? "generic") : "generic",
+    insecure: spec.insecure === true,
+    timeoutMilliseconds,
+  };
+}
+
+function requiredTls(secret: RepositorySecret, context: Reading): ClientTls {
+  try {
+    return clientTls(secret, legacy(secret, context));
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    throw new Error(`failed to construct Helm client's TLS config: ${words}`, { cause: error });
+  }
+}
+
+/** A Secret for authentication may have TLS keys besides; half of a pair is passed over, as Flux does. */
+function methodsOf(
+  secret: RepositorySecret,
+  context: Reading,
+): { credentials?: { username: string; password: string }; tls?: ClientTls } {
+  try {
+    const credentials = basicCredentials(secret);
+    const tls = optionalTls(secret, context);
+    return { ...(credentials === undefined ? {} : { credentials }), ...(tls === undefined ? {} : { tls }) };
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    throw new Error(`failed to detect authentication methods: ${words}`, { cause: error });
+  }
+}
+
+function optionalTls(secret: RepositorySecret, context: Reading): ClientTls | undefined {
+  try {
+    return clientTls(secret, legacy(secret, context));
+  } catch (error) {
+    if (error instanceof IncompleteTls) return undefined;
+    throw error;
+  }
+}
+
+function legacy({ reference }: RepositorySecret, { log }: Reading): (key: string) => void {
+  return (key) => log.warn("a Secret has a deprecated key", { secret: reference, key });
+}
