@@ -1,11 +1,12 @@
 import type { Json } from "../../platform/ports.ts";
+import type { Spool } from "../../platform/spool.ts";
 import { artifactKey } from "../artifact-storage.ts";
 import { sharerName } from "./shared-check.ts";
 import { awaitOrLease, readShared, type Shared, sharedKey, writeShared } from "./shared-record.ts";
 import type { NewArtifact, SourceObject, SourcePass, SourceStatus } from "./source-kind.ts";
 
 /** Content as it was fetched, and what must be known of it besides. `digest` is `sha256:<hex>` of the bytes. */
-export type Fetched<F extends Json> = { bytes: Uint8Array; digest?: string; facts: F };
+export type Fetched<F extends Json> = { bytes: Uint8Array | Spool; digest?: string; facts: F };
 
 /** Content that this object is to store: its own fetch, or what another object of the same source has stored already. */
 export type Content<F extends Json> =

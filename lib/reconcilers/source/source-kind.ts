@@ -55,10 +55,10 @@ export type SourcePass<S extends SourceStatus = SourceStatus, O extends SourceOb
   /** Tells that what is stored is no longer what there is, before the work on it (SRC-010, ART-023). */
   outdated(reason: "NewRevision" | "NewChart" | "IncludeChange", message: string): void;
   /**
-   * Stores the artifact; the status names it from then on (ART-014). The content is the file as it is served, or what the store
-   * holds already under another key. Throws SourceFailure StorageOperationFailed.
+   * Stores the artifact; the status names it from then on (ART-014). The content is the file as it is served, a spool being the
+   * caller's to close, or what the store holds already under another key. Throws SourceFailure StorageOperationFailed.
    */
-  store(file: string, content: Uint8Array | StoredContent, artifact: NewArtifact): Promise<void>;
+  store(file: string, content: Uint8Array | Spool | StoredContent, artifact: NewArtifact): Promise<void>;
   /** An event that nobody is notified of (SRC-029). */
   trace(reason: string, message: string): void;
 };

@@ -47,32 +47,32 @@ export async function storeArtifact(
   pass: SourcePass,
   latest: Latest,
   file: string,
-  content: Uint8Array | StoredContent,
+  content: Uint8Array | Spool | StoredContent,
   { revision, metadata, digest }: NewArtifact,
 ): Promise<void> {
   const { object, context, status } = pass;
   const key = artifactKey(context.clusterId, object, file);
   const algorithm = context.settings.artifactDigestAlgorithm;
   const { path, url } = await addressOf(context, key);
-  const whole = content instanceof Uint8Array ? content : await ofOtherAlgorithm(context, algorithm, content);
+  const own = "key" in content ? await ofOtherAlgorithm(context, algorithm, content) : content;
   try {
-    if (whole instanceof Uint8Array) await context.artifacts.put(key, whole);
-    else if (whole.key !== key && !(await context.artifacts.copy(whole.key, key))) throw new SharedWorkUnderWay();
+    if (!("key" in own)) await context.artifacts.put(key, bodyOf(own));
+    else if (own.key !== key && !(await context.artifacts.copy(own.key, key))) throw new SharedWorkUnderWay();
   } catch (error) {
     if (error instanceof SharedWorkUnderWay) throw error;
     const message = `unable to archive artifact to storage: ${error instanceof Error ? error.message : String(error)}`;
     throw new SourceFailure("StorageOperationFailed", "ArchiveOperationFailed", message);
   }
-  const known = whole instanceof Uint8Array ? digest : whole.digest;
+  const known = "key" in own ? own.digest : digest;
   const artifact: Artifact = {
     digest:
-      whole instanceof Uint8Array && known?.startsWith(`${algorithm}:`) !== true
-        ? await digestOf(algorithm, whole)
-        : (known ?? ""),
+      "key" in own || known?.startsWith(`${algorithm}:`) === true
+        ? (known ?? "")
+        : await digestOf(algorithm, own instanceof Uint8Array ? own : own.stream()),
     lastUpdateTime: `${context.clock.now().toISOString().slice(0, 19)}Z`,
     path,
     revision,
-    size: whole instanceof Uint8Array ? whole.length : whole.size,
+    size: own instanceof Uint8Array ? own.length : own.size,
     url,
     ...(metadata === undefined || Object.keys(metadata).length === 0 ? {} : { metadata }),
   };
@@ -82,6 +82,11 @@ export async function storeArtifact(
     latest === undefined ? undefined : linkLatest(pass, latest, file),
   ]);
   if (collected > 0) pass.trace("GarbageCollectionSucceeded", `garbage collected ${collected} artifacts`);
+}
+
+/** What the store is given of content: in parts where it is too large for memory. */
+export function bodyOf(content: Uint8Array | Spool): Uint8Array | AsyncIterable<Uint8Array> {
+  return content instanceof Uint8Array ? content : (content.whole() ?? content.stream());
 }
 
 /** ART-011: content that was stored with a digest of another algorithm than today's is read for a new one. */
