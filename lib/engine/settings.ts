@@ -42,6 +42,11 @@ export type Settings = {
   concurrentSsa: number;
   artifactRetentionSeconds: number;
   artifactRetentionRecords: number;
+  /**
+   * How many revisions of each source are kept beyond those that are served; 0 for none. The annotation `sluice.dev/artifact-history`
+   * of the placeholder, since a Flux controller would not start with a flag that it does not know.
+   */
+  artifactHistoryRecords: number;
   /** Algorithm of the digests of new artifacts (ART-011). */
   artifactDigestAlgorithm: DigestAlgorithm;
   /** Key exchange and host key algorithms for SSH in order of preference; empty for the usual ones (GIT-060). */
@@ -60,7 +65,12 @@ export type Settings = {
 export type ComponentSettings = { owned: boolean; settings: Settings };
 
 /** Reads a placeholder's container args: `--flag=value`, `--flag value` or `--flag`; the last one counts, lists add up. */
-export function parseSettings(args: readonly string[], runtimeNamespace: string, log: Logger): Settings {
+export function parseSettings(
+  args: readonly string[],
+  runtimeNamespace: string,
+  log: Logger,
+  annotations: Readonly<Record<string, string>> = {},
+): Settings {
   const flags = new Map<string, string[]>();
   for (let index = 0; index < args.length; index++) {
     const match = /^--?([a-z0-9-]+)(?:=(.*))?$/s.exec(args[index] ?? "");
@@ -114,6 +124,7 @@ export function parseSettings(args: readonly string[], runtimeNamespace: string,
     artifactRetentionSeconds: seconds("artifact-retention-ttl", 60),
     rateLimitIntervalSeconds: seconds("rate-limit-interval", 300),
     artifactRetentionRecords: read("artifact-retention-records", 2, parseCount),
+    artifactHistoryRecords: historyRecords(annotations["sluice.dev/artifact-history"], log),
     artifactDigestAlgorithm: read("artifact-digest-algo", "sha256", parseDigestAlgorithm),
     sshKexAlgos: list("ssh-kex-algos"),
     sshHostKeyAlgos: list("ssh-hostkey-algos"),
@@ -187,7 +198,12 @@ async function readComponents(
       deployment.metadata.name,
       {
         owned: deployment.spec?.replicas === 0,
-        settings: parseSettings(deployment.spec?.template?.spec?.containers?.[0]?.args ?? [], namespace, log),
+        settings: parseSettings(
+          deployment.spec?.template?.spec?.containers?.[0]?.args ?? [],
+          namespace,
+          log,
+          deployment.metadata.annotations,
+        ),
       },
     ]),
   );
@@ -201,6 +217,16 @@ function parseBoolean(text: string): boolean {
   if (/^(1|t|true)$/i.test(text)) return true;
   if (/^(0|f|false)$/i.test(text)) return false;
   throw new Error("not a boolean");
+}
+
+/** A hundred, unless the annotation says otherwise. */
+function historyRecords(text: string | undefined, log: Logger): number {
+  if (text === undefined) return 100;
+  if (/^\d{1,4}$/.test(text)) return Number(text);
+  log.error("the annotation sluice.dev/artifact-history of the placeholder is not a count up to 9999: 100 are kept", {
+    value: text,
+  });
+  return 100;
 }
 
 function parseDigestAlgorithm(text: string): DigestAlgorithm {

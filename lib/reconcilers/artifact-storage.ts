@@ -70,9 +70,14 @@ export async function storedProblem(
 
 /**
  * Removes artifacts of an object that are older than the retention time, and the oldest beyond the retention count; the
- * current one always stays (ART-015). Returns how many went. A failure is the next collection's business.
+ * current one always stays (ART-015). `keep` is told before of what goes. Returns how many went. A failure is the next collection's business.
  */
-export async function collectGarbage(context: Context, object: KubernetesObject, currentKey: string): Promise<number> {
+export async function collectGarbage(
+  context: Context,
+  object: KubernetesObject,
+  currentKey: string,
+  keep: (keys: readonly string[]) => Promise<void>,
+): Promise<number> {
   try {
     const now = context.clock.now().getTime();
     const stored = await context.artifacts.list(artifactKey(context.clusterId, object, ""));
@@ -84,8 +89,10 @@ export async function collectGarbage(context: Context, object: KubernetesObject,
       ({ modified }, index) =>
         index >= artifactRetentionRecords - 1 || now - modified.getTime() > artifactRetentionSeconds * 1000,
     );
-    if (stale.length > 0) await context.artifacts.remove(stale.slice(0, 1000).map(({ key }) => key));
-    return stale.length;
+    const keys = stale.slice(0, 1000).map(({ key }) => key);
+    await keep(keys);
+    if (keys.length > 0) await context.artifacts.remove(keys);
+    return keys.length;
   } catch (error) {
     context.log.warn("artifacts could not be collected", {
       error: error instanceof Error ? error.message : String(error),

@@ -4,6 +4,7 @@ import type { Context, EventRecord, Finalizer, KindReconciler, Outcome } from ".
 import { parseGoDuration } from "../../text/go-duration.ts";
 import { artifactKey } from "../artifact-storage.ts";
 import { type ConditionEditor, editConditions } from "../condition-editor.ts";
+import { removeHistory } from "./artifact-history.ts";
 import { removeLatestLink } from "./latest-link.ts";
 import { SharedWorkUnderWay } from "./shared-record.ts";
 import { SourceFailure } from "./source-failure.ts";
@@ -202,7 +203,7 @@ const finalizeSource: Finalizer = async (object, context) => {
   try {
     const stored = await context.artifacts.list(artifactKey(context.clusterId, object, ""));
     await context.artifacts.remove(stored.map(({ key }) => key));
-    await removeLatestLink(context, object);
+    await Promise.all([removeLatestLink(context, object), removeHistory(context, object)]);
     const message = "garbage collected artifacts for deleted resource";
     return {
       done: true,

@@ -3,6 +3,7 @@ import type { Context } from "../../engine/reconciler.ts";
 import { type DigestAlgorithm, digestOf } from "../../platform/artifact-digest.ts";
 import type { Spool } from "../../platform/spool.ts";
 import { artifactAddress, artifactKey, collectGarbage, ownArtifactKey, storedProblem } from "../artifact-storage.ts";
+import { keepPast, rememberArtifact } from "./artifact-history.ts";
 import { latestAddress, linkLatest } from "./latest-link.ts";
 import { SharedWorkUnderWay } from "./shared-record.ts";
 import { SourceFailure } from "./source-failure.ts";
@@ -78,8 +79,12 @@ export async function storeArtifact(
   };
   status.artifact = artifact;
   const [collected] = await Promise.all([
-    collectGarbage(context, object, key),
+    collectGarbage(context, object, key, (keys) => keepPast(context, object, keys)),
     latest === undefined ? undefined : linkLatest(pass, latest, file),
+    rememberArtifact(context, object, artifact).catch((error: unknown) => {
+      // The history is for later, the artifact for now.
+      context.log.warn("an artifact's history could not be written", { error: String(error) });
+    }),
   ]);
   if (collected > 0) pass.trace("GarbageCollectionSucceeded", `garbage collected ${collected} artifacts`);
 }
