@@ -1,3 +1,4 @@
+import type { Outbound } from "../platform/outbound.ts";
 import type { AwsCredentials } from "../platform/ports.ts";
 
 export type { AwsCredentials };
@@ -43,6 +44,8 @@ export type CloudOptions = {
   endpoints?: Endpoints;
   /** PEM of further certificate authorities of the endpoints. */
   certificateAuthority?: string;
+  /** How the servers of the object are reached that asks: its proxy, or the environment's (SEC-005, SEC-006). */
+  outbound?: Outbound;
 };
 
 /** A cloud did not give what was asked for: a sentence for the user, without secrets. */

@@ -1,11 +1,14 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { generateKeyPairSync } from "node:crypto";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { bedCluster, uniqueNamespace } from "../../test/bed/bed.ts";
 import type { GitRepository, GitRepositorySpec } from "../api/git-repository.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { connect } from "../cluster/connect.ts";
+import { parseSettings } from "../engine/settings.ts";
 import { GitError } from "../git/git-error.ts";
 import type { GitSource } from "../git/git-source.ts";
 import { createCertificateAuthority, issueCertificate } from "../platform/local/certificate.ts";
+import type { Logger } from "../platform/ports.ts";
 import { gitFailure, readGitSource } from "./git-source.ts";
 import { SourceFailure } from "./source/source-failure.ts";
 
@@ -28,6 +31,16 @@ async function secretOf(stringData: Record<string, string>): Promise<{ secretRef
   return { secretRef: { name } };
 }
 
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
+const now = new Date("2026-01-02T03:04:05Z");
+/** Flags of source-controller, and what else the context of a test has. */
+let args: string[] = [];
+let more: Partial<Parameters<typeof readGitSource>[1]> = {};
+beforeEach(() => {
+  args = [];
+  more = {};
+});
+
 function read(spec: Partial<GitRepositorySpec>, status?: GitRepository["status"]): Promise<GitSource> {
   const object: GitRepository = {
     apiVersion: "source.toolkit.fluxcd.io/v1",
@@ -36,7 +49,9 @@ function read(spec: Partial<GitRepositorySpec>, status?: GitRepository["status"]
     spec: { url: "https://git.test/app.git", interval: "1m", ...spec },
     ...(status === undefined ? {} : { status }),
   };
-  return readGitSource(object, { cluster, signal });
+  const settings = parseSettings(args, "flux-system", silent);
+  const clock = { now: () => now };
+  return readGitSource(object, { cluster, signal, clusterId: "test", settings, clock, ...more });
 }
 
 async function failureOf(spec: Partial<GitRepositorySpec>): Promise<SourceFailure> {
@@ -121,12 +136,53 @@ describe("what a GitRepository asks for", () => {
     });
   });
 
+  it("GIT-056, GIT-058, GIT-060: SSH by a key and known hosts, and by the operator's algorithms", async () => {
+    const url = "ssh://git@git.test/app.git";
+    const { privateKey: identity } = generateKeyPairSync("ed25519", {
+      privateKeyEncoding: { type: "pkcs8", format: "pem" },
+      publicKeyEncoding: { type: "spki", format: "pem" },
+    });
+    const secret = await secretOf({ identity, known_hosts: "git.test ssh-ed25519 AAAA", username: "x" });
+    const ssh = { identity, knownHosts: "git.test ssh-ed25519 AAAA" };
+    expect(await read({ url, ...secret })).toEqual({ url, reference: {}, ssh });
+    args = ["--ssh-kex-algos=curve25519-sha256,ecdh-sha2-nistp256", "--ssh-hostkey-algos=ssh-ed25519"];
+    expect(await read({ url, ...secret })).toMatchObject({
+      ssh: { kexAlgorithms: ["curve25519-sha256", "ecdh-sha2-nistp256"], hostKeyAlgorithms: ["ssh-ed25519"] },
+    });
+    const invalid = "failed to configure authentication options: invalid 'ssh' auth option:";
+    for (const [data, key] of [
+      [{ known_hosts: "x" }, "identity"],
+      [{ identity }, "known_hosts"],
+      [{ username: "jane", password: canary }, "identity"],
+    ] as const) {
+      expect(await failureOf({ url, ...(await secretOf(data)) })).toMatchObject({
+        ...{ condition: "FetchFailed", reason: "AuthenticationFailed", terminal: false },
+        message: `${invalid} '${key}' is required`,
+      });
+    }
+    expect((await failureOf({ url })).message).toBe(`${invalid} 'identity' is required`);
+  });
+
+  it("GIT-058: an encrypted key without its password, in both forms of a key", async () => {
+    const url = "ssh://git@git.test/app.git";
+    const pem = `-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n`;
+    const field = (text: string) => Buffer.concat([Buffer.of(0, 0, 0, text.length), Buffer.from(text, "latin1")]);
+    const head = ["aes256-ctr", "bcrypt", `${"\0\0\0\x10"}${"s".repeat(16)}\0\0\0\x10`].map(field);
+    const openSsh = Buffer.concat([Buffer.from("openssh-key-v1\0"), ...head]).toString("base64");
+    const forms = [pem, `-----BEGIN OPENSSH PRIVATE KEY-----\n${openSsh}\n-----END OPENSSH PRIVATE KEY-----\n`];
+    for (const identity of forms) {
+      const secret = await secretOf({ identity, known_hosts: "x" });
+      expect(await failureOf({ url, ...secret })).toMatchObject({
+        ...{ condition: "FetchFailed", reason: "AuthenticationFailed", terminal: false },
+        message: `SSH identity key is encrypted but no 'password' field was provided in the secret '${namespace}/${secret.secretRef.name}'`,
+      });
+      const withPassword = await secretOf({ identity, known_hosts: "x", password: canary });
+      expect(await read({ url, ...withPassword })).toMatchObject({ ssh: { identity, password: canary } });
+    }
+  });
+
   it.each<[string, Partial<GitRepositorySpec>]>([
-    ["ssh", { url: "ssh://git@git.test/app.git" }],
-    ["spec.provider 'aws'", { provider: "aws" }],
-    ["spec.serviceAccountName", { provider: "aws", serviceAccountName: "x" }],
     ["spec.proxySecretRef", { proxySecretRef: { name: "x" } }],
-    ["spec.verify", { verify: { secretRef: { name: "x" } } }],
     ["spec.include", { include: [{ repository: { name: "x" } }] }],
     ["spec.recurseSubmodules", { recurseSubmodules: true }],
   ])("SRC-016: %s is refused, never left out", async (field, spec) => {

@@ -1,7 +1,8 @@
 import type { GitRepository } from "../api/git-repository.ts";
-import type { Context } from "../engine/reconciler.ts";
 import { GitError } from "../git/git-error.ts";
 import { type GitSource, toldUrl } from "../git/git-source.ts";
+import type { CredentialContext } from "./git-repository/credentials.ts";
+import { readRemote } from "./git-repository/remote.ts";
 import { SourceFailure } from "./source/source-failure.ts";
 
 /** What failed, as the object's status tells it (GIT-017, GIT-018, GIT-022). Errors that are not Git's are the fetch's as well. */
@@ -20,25 +21,18 @@ export function gitFailure(error: unknown, signal: AbortSignal): SourceFailure {
 }
 
 /**
- * What the object asks for, with what its Secret holds. The Secret is read at each pass (SEC-011). Throws SourceFailure: terminal
- * for a URL that cannot be parsed (GIT-002) and for fields that this release does not have.
+ * What the object asks for, with what its Secrets hold. They are read at each pass (SEC-011). Throws SourceFailure: terminal for a
+ * URL that cannot be parsed (GIT-002) and for fields that this release does not have.
  */
-export async function readGitSource(
-  object: GitRepository,
-  context: Pick<Context, "cluster" | "signal">,
-): Promise<GitSource> {
+export async function readGitSource(object: GitRepository, context: CredentialContext): Promise<GitSource> {
   const { spec } = object;
   const url = parseUrl(spec.url);
-  refuseUnsupported(object, url);
-  const data = await readSecret(object, context);
-  const credentials = readCredentials(url, data);
-  const tls = readTls(data);
+  refuseUnsupported(object);
+  const remote = await readRemote(object, url, {}, context);
   const observed = object.status?.artifact?.revision;
   return {
-    url: spec.url,
+    ...remote,
     reference: spec.ref ?? {},
-    ...(credentials === undefined ? {} : { credentials }),
-    ...(Object.keys(tls).length === 0 ? {} : { tls }),
     ...(spec.ignore === undefined ? {} : { ignore: spec.ignore }),
     ...(spec.sparseCheckout === undefined ? {} : { sparseCheckout: spec.sparseCheckout }),
     ...(observed === undefined ? {} : { observedRevision: observed }),
@@ -67,91 +61,14 @@ function parseWords(text: string): string {
   return "invalid URL";
 }
 
-/** Leaving a field out silently would store something else than the user asked for, or unverified. */
-function refuseUnsupported({ spec }: GitRepository, url: URL): void {
-  const provider = spec.provider ?? "generic";
-  if (provider === "github" && spec.secretRef === undefined) {
-    const message = "secretRef with github app data must be specified when provider is set to github";
-    throw new SourceFailure("FetchFailed", "InvalidProviderConfiguration", message, { terminal: true });
-  }
+/** Leaving a field out silently would store something else than the user asked for. */
+function refuseUnsupported({ spec }: GitRepository): void {
   const fields = [
-    url.protocol === "ssh:" && "spec.url with the scheme ssh",
-    provider !== "generic" && `spec.provider '${provider}'`,
-    spec.serviceAccountName !== undefined && "spec.serviceAccountName",
     spec.proxySecretRef !== undefined && "spec.proxySecretRef",
-    spec.verify !== undefined && "spec.verify",
     (spec.include?.length ?? 0) > 0 && "spec.include",
     spec.recurseSubmodules === true && "spec.recurseSubmodules",
   ].filter((field) => typeof field === "string");
   if (fields.length === 0) return;
   const message = `${fields.join(", ")} cannot be used with this release of Sluice`;
   throw new SourceFailure("FetchFailed", "GitOperationFailed", message, { terminal: true });
-}
-
-type SecretData = ReadonlyMap<string, string>;
-
-/** GIT-061, GIT-065: the Secret's values as text. Without a reference there are none. */
-async function readSecret(object: GitRepository, context: Pick<Context, "cluster" | "signal">): Promise<SecretData> {
-  const name = object.spec.secretRef?.name;
-  if (name === undefined) return new Map();
-  const namespace = object.metadata.namespace ?? "";
-  const told = `'${namespace}/${name}'`;
-  let secret: { data?: unknown };
-  try {
-    const path = `/api/v1/namespaces/${namespace}/secrets/${encodeURIComponent(name)}`;
-    secret = await context.cluster.request<{ data?: unknown }>({ method: "GET", path, signal: context.signal });
-  } catch (error) {
-    // Flux says it twice, and alerts may look for it.
-    const message = `failed to get secret ${told}: failed to get secret ${told}: ${error instanceof Error ? error.message : String(error)}`;
-    throw new SourceFailure("FetchFailed", "AuthenticationFailed", message, { cause: error });
-  }
-  const data = new Map(
-    Object.entries(secret.data ?? {}).map(([key, value]) => [
-      key,
-      Buffer.from(String(value), "base64").toString("utf8"),
-    ]),
-  );
-  if (data.get("githubAppID")) {
-    const message = `secretRef ${told} has github app data but provider is not set to github`;
-    throw new SourceFailure("FetchFailed", "InvalidProviderConfiguration", message);
-  }
-  return data;
-}
-
-/** GIT-050 to GIT-053: a bearer token, or a user and password with the URL's own where the Secret has none. */
-function readCredentials(url: URL, data: SecretData): GitSource["credentials"] {
-  const bearerToken = data.get("bearerToken");
-  const fromSecret = (key: string): string => (bearerToken === undefined ? (data.get(key) ?? "") : "");
-  const username = fromSecret("username") || decodeURIComponent(url.username);
-  const password = fromSecret("password") || decodeURIComponent(url.password);
-  if (username === "" && password !== "") {
-    const scheme = url.protocol.slice(0, -1);
-    throw authenticationFailed(`invalid '${scheme}' auth option: 'password' requires 'username' to be set`);
-  }
-  if (bearerToken) {
-    if (username === "") return { bearerToken };
-    const message =
-      "failed to checkout and determine revision: basic auth and bearer token cannot be set at the same time";
-    throw new SourceFailure("FetchFailed", "GitOperationFailed", message);
-  }
-  return username === "" ? undefined : { username, password };
-}
-
-/** GIT-055, SEC-001, SEC-002: the standard keys win over the old one; both halves of a certificate, or neither. */
-function readTls(data: SecretData): NonNullable<GitSource["tls"]> {
-  const certificateAuthority = data.get("ca.crt") || data.get("caFile");
-  const [certificate, key] = [data.get("tls.crt"), data.get("tls.key")];
-  if (!certificate !== !key) throw authenticationFailed("'tls.crt' and 'tls.key' must both be set, or neither");
-  return {
-    ...(certificateAuthority ? { certificateAuthority } : {}),
-    ...(certificate && key ? { certificate, key } : {}),
-  };
-}
-
-function authenticationFailed(words: string): SourceFailure {
-  return new SourceFailure(
-    "FetchFailed",
-    "AuthenticationFailed",
-    `failed to configure authentication options: ${words}`,
-  );
 }
