@@ -4,8 +4,11 @@ import { fieldOf, fieldTarget, type Shape } from "./index-shape.ts";
 /** The characters that an index may still come to: aliases make a value be decoded more than once, and a small text large. */
 export type Budget = { left: number };
 
-/** How values are decoded: `yaml` is strict and turns numbers into strings where Go does. */
-export type Decoding = { source: "yaml" | "json"; budget: Budget };
+/**
+ * How values are decoded: `yaml` is strict and turns numbers into strings where Go does; `loose-yaml` does the latter and leaves out
+ * what it does not know (`sigs.k8s.io/yaml.Unmarshal`), as `json` does.
+ */
+export type Decoding = { source: "yaml" | "loose-yaml" | "json"; budget: Budget };
 
 /** A decoded struct: its fields by name, absent where they have no value. */
 export type Decoded = { [field: string]: unknown };
@@ -18,7 +21,7 @@ const depthLimit = 200;
  * place where a value does not fit.
  */
 export function decode(value: unknown, shape: Shape, place: string, decoding: Decoding): unknown {
-  return decodeFor(value, shape, decoding.source === "yaml" ? shape : undefined, place, decoding);
+  return decodeFor(value, shape, decoding.source === "json" ? undefined : shape, place, decoding);
 }
 
 /** Decodes a struct; null, and nothing else, gives undefined. */
@@ -28,7 +31,7 @@ export function decodeStruct(
   place: string,
   decoding: Decoding,
 ): Decoded | undefined {
-  return structOf(value, shape, decoding.source === "yaml" ? shape : undefined, place, decoding);
+  return structOf(value, shape, decoding.source === "json" ? undefined : shape, place, decoding);
 }
 
 function decodeFor(
@@ -81,13 +84,13 @@ function structOf(
   const decoded: Decoded = {};
   const entries = entriesOf(value, place, "a map");
   // On its way through JSON a map of YAML is sorted; that matters where keys differ in case alone.
-  if (decoding.source === "yaml" && entries.some(([key]) => !shape.fields.has(key)))
+  if (decoding.source !== "json" && entries.some(([key]) => !shape.fields.has(key)))
     entries.sort(([a], [b]) => byBytes(a, b));
   for (const [key, item] of entries) {
     spend(decoding, 1);
     const found = fieldOf(shape.fields, key);
     if (found === undefined) {
-      if (decoding.source === "json") continue;
+      if (decoding.source !== "yaml") continue;
       throw new Error(`${place === "" ? "" : `${place}: `}unknown field ${JSON.stringify(key)}`);
     }
     const [name, field] = found;

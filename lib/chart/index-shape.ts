@@ -44,7 +44,7 @@ const dependency = struct(
 );
 
 /** `chart.Metadata`, in the order of its fields. */
-const metadata = struct({
+export const metadata = struct({
   name: string,
   home: string,
   sources: listOf(string),
@@ -63,6 +63,13 @@ const metadata = struct({
   dependencies: listOf(dependency),
   type: string,
 });
+
+/** `chart.Lock`. */
+export const lock = struct({ generated: time, digest: string, dependencies: listOf(dependency) }, [
+  "generated",
+  "digest",
+  "dependencies",
+]);
 
 const own = struct(
   {
