@@ -183,8 +183,6 @@ describe("what a GitRepository asks for", () => {
 
   it.each<[string, Partial<GitRepositorySpec>]>([
     ["spec.proxySecretRef", { proxySecretRef: { name: "x" } }],
-    ["spec.include", { include: [{ repository: { name: "x" } }] }],
-    ["spec.recurseSubmodules", { recurseSubmodules: true }],
   ])("SRC-016: %s is refused, never left out", async (field, spec) => {
     const failure = await failureOf(spec);
     expect(failure).toMatchObject({ condition: "FetchFailed", terminal: true });

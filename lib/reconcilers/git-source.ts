@@ -35,6 +35,7 @@ export async function readGitSource(object: GitRepository, context: CredentialCo
     reference: spec.ref ?? {},
     ...(spec.ignore === undefined ? {} : { ignore: spec.ignore }),
     ...(spec.sparseCheckout === undefined ? {} : { sparseCheckout: spec.sparseCheckout }),
+    ...(spec.recurseSubmodules === true ? { recurseSubmodules: true } : {}),
     ...(observed === undefined ? {} : { observedRevision: observed }),
   };
 }
@@ -63,11 +64,9 @@ function parseWords(text: string): string {
 
 /** Leaving a field out silently would store something else than the user asked for. */
 function refuseUnsupported({ spec }: GitRepository): void {
-  const fields = [
-    spec.proxySecretRef !== undefined && "spec.proxySecretRef",
-    (spec.include?.length ?? 0) > 0 && "spec.include",
-    spec.recurseSubmodules === true && "spec.recurseSubmodules",
-  ].filter((field) => typeof field === "string");
+  const fields = [spec.proxySecretRef !== undefined && "spec.proxySecretRef"].filter(
+    (field) => typeof field === "string",
+  );
   if (fields.length === 0) return;
   const message = `${fields.join(", ")} cannot be used with this release of Sluice`;
   throw new SourceFailure("FetchFailed", "GitOperationFailed", message, { terminal: true });
