@@ -31,7 +31,7 @@ export class ProxyRefused extends Error {
 export function requestError(error: unknown, method: string, url: URL): AskError {
   const { code, words } = connectionError(error, { host: url.hostname, port: portOf(url) });
   const action = `${method.slice(0, 1)}${method.slice(1).toLowerCase()}`;
-  return new AskError(code, `${action} ${JSON.stringify(`${url.origin}${url.pathname}`)}: ${words}`, words);
+  return new AskError(code, `${action} ${JSON.stringify(`${origin(url)}${url.pathname}`)}: ${words}`, words);
 }
 
 /** A connection's failure, in the words of Go's net and crypto/tls, by which users of Flux know it. */
@@ -121,4 +121,9 @@ function nameWords(code: string, host: string): string {
 /** Whether a host's name is one that only the DNS of a Kubernetes cluster knows (SN-011). */
 export function isClusterLocal(host: string): boolean {
   return /\.(svc|cluster\.local)\.?$/i.test(host);
+}
+
+/** A URL has an origin of its own only where its scheme is known. */
+function origin({ protocol, host }: URL): string {
+  return `${protocol}//${host}`;
 }

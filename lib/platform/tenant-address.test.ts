@@ -52,6 +52,14 @@ describe("an address that a tenant chose", () => {
     "http://[::ffff:169.254.169.254]/",
     "http://[fd00:ec2::254]/",
     "http://[fd00:ec2::23]:80/v1/credentials",
+    "http://169.254.169.254./",
+    "http://0251.0376.0251.0376/",
+    "http://169.254.43518/",
+    "http://[::169.254.169.254]/",
+    "http://[64:ff9b::169.254.169.254]/",
+    "http://[64:ff9b:1::a9fe:a9fe]/",
+    "http://[2002:a9fe:a9fe::1]/",
+    "http://[fe80::1]/",
   ])("TM-008: is refused where it is link-local, however it is written: %s", (url) => {
     expect(() => tenantAddress(new URL(url))).toThrow(AddressRefused);
     expect(() => tenantAddress(new URL(url))).toThrow(/^\S+ is not to be reached: a link-local address is of/);
@@ -74,7 +82,7 @@ describe("an address that a tenant chose", () => {
     expect(() => tenantAddress(new URL("http://10.1.2.4/"))).not.toThrow();
   });
 
-  it.each(["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254"])(
+  it.each(["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "64:ff9b::a9fe:a9fe", "fe80::1%eth0"])(
     "TM-008: is judged by what its name resolves to at the connection: %s",
     async (address) => {
       const told = `metadata.test leads to ${address}, which is not to be reached: a link-local address`;

@@ -41,6 +41,12 @@ export function tenantAddress(url: URL, lookup: LookupFunction = resolve): { loo
 const linkLocal = new BlockList();
 linkLocal.addSubnet("169.254.0.0", 16, "ipv4");
 linkLocal.addSubnet("fd00:ec2::", 32, "ipv6");
+linkLocal.addSubnet("fe80::", 10, "ipv6");
+// What leads to the former from IPv6: compatible addresses, NAT64 (RFC 6052, RFC 8215) and 6to4 (RFC 3056).
+linkLocal.addSubnet("::a9fe:0", 112, "ipv6");
+linkLocal.addSubnet("64:ff9b::a9fe:0", 112, "ipv6");
+linkLocal.addSubnet("64:ff9b:1::a9fe:0", 112, "ipv6");
+linkLocal.addSubnet("2002:a9fe::", 32, "ipv6");
 
 /** Every address by which a machine reaches itself whatever its network: loopback and the unspecified address. */
 const itself = new BlockList();
