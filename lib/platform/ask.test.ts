@@ -27,7 +27,7 @@ async function serve(
   return `${tls ? "https" : "http"}://127.0.0.1:${await portOf(server)}`;
 }
 
-async function portOf(server: Pick<Server, "listen" | "address"> & NodeJS.EventEmitter): Promise<number> {
+async function portOf(server: Server | ReturnType<typeof createTcpServer | typeof createTlsServer>): Promise<number> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

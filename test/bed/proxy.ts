@@ -142,7 +142,7 @@ function isKnown({ headers }: IncomingMessage, credentials: TestProxyOptions["cr
   return headers["proxy-authorization"] === `Basic ${told}`;
 }
 
-type Listener = Pick<Server, "listen" | "close" | "address" | "on">;
+type Listener = Server | ReturnType<typeof createTcpServer | typeof createTlsServer>;
 
 async function listening(server: Listener, scheme: string): Promise<TestProxy> {
   const sockets = new Set<Socket>();
