@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { AskError } from "../platform/ask-error.ts";
 import { GitError } from "./git-error.ts";
 
 /** Most of an error page that is read, in bytes. */
@@ -66,6 +67,7 @@ const untrusted = new Set([
 ]);
 
 function connectionWords(error: unknown, code: string, url: URL): string {
+  if (error instanceof AskError) return error.words;
   const verify = "tls: failed to verify certificate: x509:";
   if (untrusted.has(code)) return `${verify} certificate signed by unknown authority`;
   if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID")

@@ -1,9 +1,9 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { tenantAddress } from "../platform/tenant-address.ts";
+import { AskError } from "../platform/ask-error.ts";
+import { type ClientTls, type Outbound, outboundAgent, type ProxyAddress } from "../platform/outbound.ts";
 import { agent as userAgent } from "./capabilities.ts";
 import { GitError } from "./git-error.ts";
-import { type GitTls, httpAgent, httpsAgent } from "./http-agents.ts";
 import { connectionError, statusError } from "./http-error.ts";
 import type { GitLimits } from "./limits.ts";
 import { type Packet, parsePackets } from "./pkt-line.ts";
@@ -13,7 +13,7 @@ import type { Packets, Transport } from "./transport.ts";
 export type HttpCredentials = { username: string; password: string } | { bearerToken: string };
 
 /** A repository behind an `http:` or `https:` URL. User information in the URL is not used. */
-export type HttpRemote = { url: string; credentials?: HttpCredentials; tls?: GitTls };
+export type HttpRemote = { url: string; credentials?: HttpCredentials; tls?: ClientTls; proxy?: ProxyAddress };
 
 /** Where a repository is served after redirects, and whether the credentials are meant for that host. */
 export type HttpBase = { url: string; own: boolean };
@@ -104,7 +104,7 @@ async function send(remote: HttpRemote, base: HttpBase, asked: Asked): Promise<I
   const authorization = base.own ? authorizationOf(remote.credentials) : undefined;
   const options: RequestOptions = {
     method: asked.method,
-    agent: secure ? httpsAgent(tls) : httpAgent(),
+    agent: agentFor(asked.method, url, { tls, ...(remote.proxy === undefined ? {} : { proxy: remote.proxy }) }),
     signal: asked.signal,
     timeout: asked.silence,
     headers: {
@@ -118,7 +118,7 @@ async function send(remote: HttpRemote, base: HttpBase, asked: Asked): Promise<I
     },
   };
   for (let attempt = 1; ; attempt++) {
-    const outgoing = (secure ? httpsRequest : httpRequest)(url, { ...options, ...refusing(asked.method, url) });
+    const outgoing = (secure ? httpsRequest : httpRequest)(url, options);
     outgoing.once("timeout", () => outgoing.destroy(new Error(`the server was silent for ${asked.silence / 1000} s`)));
     try {
       return await new Promise<IncomingMessage>((resolve, reject) => {
@@ -136,11 +136,13 @@ async function send(remote: HttpRemote, base: HttpBase, asked: Asked): Promise<I
   }
 }
 
-/** A connection that is kept alive was judged when it came about. */
-function refusing(method: string, url: URL): ReturnType<typeof tenantAddress> {
+/** The connections of these certificates and this proxy (GIT-055, GE-014, GE-015). */
+function agentFor(method: string, url: URL, outbound: Outbound): ReturnType<typeof outboundAgent> {
   try {
-    return tenantAddress(url);
+    return outboundAgent(outbound, url.protocol === "https:" ? "https:" : "http:");
   } catch (error) {
+    // OpenSSL's own words may quote what it could not read: these are not.
+    if (error instanceof AskError && error.code === "tls") throw new GitError("invalid", error.words, { cause: error });
     throw connectionError(error, method, url);
   }
 }

@@ -81,7 +81,7 @@ async function overHttp<T>(
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const key = createHash("sha256")
-    .update(JSON.stringify([remote.url, remote.credentials, remote.tls]))
+    .update(JSON.stringify([remote.url, remote.credentials, remote.tls, remote.proxy]))
     .digest("hex");
   const memory = memories.get(key);
   if (memory !== undefined && memory.until > Date.now()) {
