@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
-import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { bedCluster, uniqueNamespace } from "../../test/bed/bed.ts";
+import { openTestPlatform, type TestPlatform } from "../../test/bed/local-platform.ts";
 import type { GitRepository, GitRepositorySpec } from "../api/git-repository.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { connect } from "../cluster/connect.ts";
@@ -8,12 +9,12 @@ import { parseSettings } from "../engine/settings.ts";
 import { GitError } from "../git/git-error.ts";
 import type { GitSource } from "../git/git-source.ts";
 import { createCertificateAuthority, issueCertificate } from "../platform/local/certificate.ts";
-import type { Logger } from "../platform/ports.ts";
 import { gitFailure, readGitSource } from "./git-source.ts";
 import { SourceFailure } from "./source/source-failure.ts";
 
 let cluster: ClusterClient;
 let namespace: string;
+let bed: TestPlatform;
 const signal = AbortSignal.timeout(300_000);
 const canary = "c4n4ry";
 
@@ -21,7 +22,10 @@ beforeAll(async () => {
   const { kubeconfig } = await bedCluster();
   cluster = connect({ type: "kubeconfig", kubeconfig }, { userAgent: "test", trusted: true });
   namespace = await uniqueNamespace("git-source");
+  bed = await openTestPlatform("test", { kubeconfig });
 });
+
+afterAll(() => bed?.close());
 
 let secrets = 0;
 async function secretOf(stringData: Record<string, string>): Promise<{ secretRef: { name: string } }> {
@@ -31,14 +35,11 @@ async function secretOf(stringData: Record<string, string>): Promise<{ secretRef
   return { secretRef: { name } };
 }
 
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const now = new Date("2026-01-02T03:04:05Z");
-/** Flags of source-controller, and what else the context of a test has. */
+/** Flags of source-controller. */
 let args: string[] = [];
-let more: Partial<Parameters<typeof readGitSource>[1]> = {};
 beforeEach(() => {
   args = [];
-  more = {};
 });
 
 function read(spec: Partial<GitRepositorySpec>, status?: GitRepository["status"]): Promise<GitSource> {
@@ -49,9 +50,10 @@ function read(spec: Partial<GitRepositorySpec>, status?: GitRepository["status"]
     spec: { url: "https://git.test/app.git", interval: "1m", ...spec },
     ...(status === undefined ? {} : { status }),
   };
-  const settings = parseSettings(args, "flux-system", silent);
+  const { records, secrets, log } = bed.platform;
+  const settings = parseSettings(args, "flux-system", log);
   const clock = { now: () => now };
-  return readGitSource(object, { cluster, signal, clusterId: "test", settings, clock, ...more });
+  return readGitSource(object, { cluster, signal, clusterId: "test", settings, clock, records, secrets, log });
 }
 
 async function failureOf(spec: Partial<GitRepositorySpec>): Promise<SourceFailure> {
@@ -102,6 +104,30 @@ describe("what a GitRepository asks for", () => {
     expect((await read(old)).tls).toEqual({ certificateAuthority: authority.certificate });
     const half = await secretOf({ "tls.crt": certificate });
     expect(await failureOf(half)).toMatchObject({ reason: "AuthenticationFailed", terminal: false });
+  });
+
+  it("SEC-004: a proxy by its Secret, and what is wrong with one, before all else", async () => {
+    const proxy = (data: Record<string, string>) =>
+      secretOf(data).then(({ secretRef }) => ({ proxySecretRef: secretRef }));
+    const url = "https://git.test/app.git";
+    const address = "http://proxy.test:3128";
+    const given = { url, ...(await proxy({ address, username: "jane", password: canary })) };
+    expect(await read(given)).toMatchObject({ url, proxy: { address, username: "jane", password: canary } });
+    const ssh = { url: "ssh://git@git.test/app.git", ...(await secretOf({ identity: "x", known_hosts: "x" })) };
+    expect(await read({ ...ssh, ...(await proxy({ address })) })).toMatchObject({ outbound: { proxy: { address } } });
+    for (const data of [
+      {},
+      { address: "" },
+      { address: "ftp://proxy.test" },
+      { address: `http://${"x".repeat(3000)}` },
+    ]) {
+      expect(await failureOf({ url: "https://[::1", ...(await proxy(data)) })).toMatchObject({
+        ...{ condition: "FetchFailed", reason: "AuthenticationFailed", terminal: false },
+        message: expect.stringMatching(new RegExp(`^failed to configure proxy options: secret '${namespace}/`)),
+      });
+    }
+    const missing = await failureOf({ proxySecretRef: { name: "none" } });
+    expect(missing.message).toBe(`failed to configure proxy options: secret '${namespace}/none' not found`);
   });
 
   it("GIT-061, SRC-033: a missing Secret is named, and waited for", async () => {
@@ -181,9 +207,7 @@ describe("what a GitRepository asks for", () => {
     }
   });
 
-  it.each<[string, Partial<GitRepositorySpec>]>([
-    ["spec.proxySecretRef", { proxySecretRef: { name: "x" } }],
-  ])("SRC-016: %s is refused, never left out", async (field, spec) => {
+  it.each<[string, Partial<GitRepositorySpec>]>([])("SRC-016: %s is refused, never left out", async (field, spec) => {
     const failure = await failureOf(spec);
     expect(failure).toMatchObject({ condition: "FetchFailed", terminal: true });
     expect(failure.message).toContain(field);

@@ -2,7 +2,7 @@ import type { GitRepository } from "../api/git-repository.ts";
 import { GitError } from "../git/git-error.ts";
 import { type GitSource, toldUrl } from "../git/git-source.ts";
 import type { CredentialContext } from "./git-repository/credentials.ts";
-import { readRemote } from "./git-repository/remote.ts";
+import { readObjectProxy, readRemote } from "./git-repository/remote.ts";
 import { SourceFailure } from "./source/source-failure.ts";
 
 /** What failed, as the object's status tells it (GIT-017, GIT-018, GIT-022). Errors that are not Git's are the fetch's as well. */
@@ -26,9 +26,10 @@ export function gitFailure(error: unknown, signal: AbortSignal): SourceFailure {
  */
 export async function readGitSource(object: GitRepository, context: CredentialContext): Promise<GitSource> {
   const { spec } = object;
+  const proxy = await readObjectProxy(object, context);
   const url = parseUrl(spec.url);
   refuseUnsupported(object);
-  const remote = await readRemote(object, url, {}, context);
+  const remote = await readRemote(object, url, proxy, context);
   const observed = object.status?.artifact?.revision;
   return {
     ...remote,
@@ -64,7 +65,6 @@ function parseWords(text: string): string {
 
 /** Leaving a field out silently would store something else than the user asked for. */
 function refuseUnsupported({ spec }: GitRepository): void {
-  const fields = [spec.proxySecretRef !== undefined && "spec.proxySecretRef"].filter(
     (field) => typeof field === "string",
   );
   if (fields.length === 0) return;

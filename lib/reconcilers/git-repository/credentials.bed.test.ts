@@ -2,21 +2,22 @@ import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { bedCluster, uniqueNamespace } from "../../../test/bed/bed.ts";
 import { type FakeCloud, startFakeCloud } from "../../../test/bed/cloud.ts";
+import { openTestPlatform, type TestPlatform } from "../../../test/bed/local-platform.ts";
 import type { GitRepository, GitRepositorySpec } from "../../api/git-repository.ts";
 import type { ClusterClient } from "../../cluster/client.ts";
 import { connect } from "../../cluster/connect.ts";
 import { parseSettings } from "../../engine/settings.ts";
 import type { GitRemote } from "../../git/git-remote.ts";
-import type { Logger } from "../../platform/ports.ts";
+import type { ProxyAddress } from "../../platform/outbound.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import type { CredentialContext } from "./credentials.ts";
 import { readRemote } from "./remote.ts";
 
 const canary = "c4n4ry";
 const now = new Date("2026-01-02T03:04:05Z");
+const inAnHour = new Date(now.getTime() + 3_600_000);
 const codeCommit = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/app";
 const own = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: canary, sessionToken: "session" };
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const open = "--feature-gates=ObjectLevelWorkloadIdentity=true";
 const { privateKey } = generateKeyPairSync("rsa", {
   modulusLength: 2048,
@@ -27,12 +28,14 @@ const { privateKey } = generateKeyPairSync("rsa", {
 let cluster: ClusterClient;
 let namespace: string;
 let cloud: FakeCloud;
+let bed: TestPlatform;
 let objects = 0;
 beforeAll(async () => {
   const { kubeconfig } = await bedCluster();
   cluster = connect({ type: "kubeconfig", kubeconfig }, { userAgent: "test", trusted: true });
   namespace = await uniqueNamespace("git-credentials");
   cloud = await startFakeCloud();
+  bed = await openTestPlatform("test", { kubeconfig });
   await account("deployer", { "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/deployer" });
   await account("azure", { "azure.workload.identity/tenant-id": "t", "azure.workload.identity/client-id": "c" });
 });
@@ -40,7 +43,10 @@ beforeEach(() => {
   cloud.calls.length = 0;
   cloud.answers.clear();
 });
-afterAll(() => cloud?.close());
+afterAll(async () => {
+  await bed?.close();
+  await cloud?.close();
+});
 
 async function account(name: string, annotations: Record<string, string>): Promise<void> {
   const body = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, annotations } };
@@ -54,26 +60,23 @@ async function secret(stringData: Record<string, string>): Promise<{ secretRef: 
   return { secretRef: { name } };
 }
 
-type Run = { args?: string[]; context?: Partial<CredentialContext>; name?: string };
+type Run = { args?: string[]; context?: Partial<CredentialContext>; proxy?: ProxyAddress };
 
-function read(spec: Partial<GitRepositorySpec>, { args = [], context = {}, name = `app-${objects++}` }: Run = {}) {
+function read(spec: Partial<GitRepositorySpec>, { args = [], context = {}, proxy }: Run = {}) {
   const object: GitRepository = {
     apiVersion: "source.toolkit.fluxcd.io/v1",
     kind: "GitRepository",
-    metadata: { name, namespace },
+    metadata: { name: "app", namespace },
     spec: { url: "https://git.test/app.git", interval: "1m", ...spec },
   };
   const { endpoints, certificateAuthority } = cloud;
-  return readRemote(
-    object,
-    new URL(object.spec.url),
-    {},
-    {
-      ...{ cluster, clusterId: "test", signal: AbortSignal.timeout(60_000), clock: { now: () => now } },
-      ...{ settings: parseSettings(args, "flux-system", silent), clouds: { endpoints, certificateAuthority } },
-      ...context,
-    },
-  );
+  const { records, secrets, log } = bed.platform;
+  return readRemote(object, new URL(object.spec.url), proxy, {
+    ...{ cluster, clusterId: "test", signal: AbortSignal.timeout(60_000), clock: { now: () => now } },
+    ...{ settings: parseSettings(args, "flux-system", log), clouds: { endpoints, certificateAuthority } },
+    ...{ records, secrets, log },
+    ...context,
+  });
 }
 
 async function failureOf(spec: Partial<GitRepositorySpec>, run: Run = {}): Promise<SourceFailure> {
@@ -117,27 +120,25 @@ describe("credentials of a provider", () => {
       AccessKeyId: "ASIA",
       SecretAccessKey: canary,
       SessionToken: "s",
-      Expiration: Date.now() / 1000 + 3600,
+      Expiration: inAnHour.getTime() / 1000,
     };
     cloud.answers.set("POST /", () => ({
       body: { AssumeRoleWithWebIdentityResponse: { AssumeRoleWithWebIdentityResult: { Credentials } } },
     }));
     const named = { url: codeCommit, provider: "aws", serviceAccountName: "deployer" } as const;
-    const name = "cached";
-    expect(credentialsOf(await read(named, { args: [open], name }))).toMatchObject({ username: "ASIA%s" });
-    await read(named, { args: [open], name });
+    expect(credentialsOf(await read(named, { args: [open] }))).toMatchObject({ username: "ASIA%s" });
+    await read(named, { args: [open] });
     expect(cloud.calls).toHaveLength(1);
-    // Another URL in the region has a signature of its own by the same credentials; another object shares nothing.
-    const other = await read({ ...named, url: `${codeCommit}-other` }, { args: [open], name });
-    expect(credentialsOf(other)).not.toEqual(credentialsOf(await read(named, { args: [open], name })));
+    // Another URL in the region has a signature of its own by the same credentials.
+    const other = await read({ ...named, url: `${codeCommit}-other` }, { args: [open] });
+    expect(credentialsOf(other)).not.toEqual(credentialsOf(await read(named, { args: [open] })));
     expect(cloud.calls).toHaveLength(1);
     const byDefault = { url: codeCommit, provider: "aws" } as const;
     const args = [open, "--default-service-account=deployer"];
     expect(credentialsOf(await read(byDefault, { args }))).toMatchObject({ username: "ASIA%s" });
-    expect(cloud.calls).toHaveLength(2);
 
     cloud.answers.set("POST /", () => ({ status: 403, body: { Error: { Code: "AccessDenied", Message: "no" } } }));
-    expect(await failureOf(named, { args: [open] })).toMatchObject({
+    expect(await failureOf(named, { args: [open, "--token-cache-max-size=0"] })).toMatchObject({
       ...{ condition: "FetchFailed", reason: "AuthenticationFailed", terminal: false },
       message: expect.stringMatching(
         new RegExp(
@@ -158,7 +159,7 @@ describe("credentials of a provider", () => {
   });
 
   it("GIT-062: a GitHub App, whose API is reached by the Secret's authority; its token is kept until the Secret changes", async () => {
-    const granted = { token: "ghs", expires_at: new Date(Date.now() + 3_600_000).toISOString() };
+    const granted = { token: "ghs", expires_at: inAnHour.toISOString() };
     cloud.answers.set("POST /api/v3/app/installations/2/access_tokens", () => ({ status: 201, body: granted }));
     const app = {
       githubAppID: "1",
@@ -167,15 +168,14 @@ describe("credentials of a provider", () => {
       githubAppBaseURL: cloud.url,
       "ca.crt": cloud.certificateAuthority,
     };
-    const name = "github";
     const context = { clouds: {} };
     const spec = { provider: "github", ...(await secret(app)) } as const;
     const expected = { username: "x-access-token", password: "ghs" };
-    expect(credentialsOf(await read(spec, { name, context }))).toEqual(expected);
-    expect(credentialsOf(await read(spec, { name, context }))).toEqual(expected);
+    expect(credentialsOf(await read(spec, { context }))).toEqual(expected);
+    expect(credentialsOf(await read(spec, { context }))).toEqual(expected);
     expect(cloud.calls).toHaveLength(1);
     const { "ca.crt": _, ...untrusted } = app;
-    const refused = await failureOf({ provider: "github", ...(await secret(untrusted)) }, { name, context });
+    const refused = await failureOf({ provider: "github", ...(await secret(untrusted)) }, { context });
     expect(refused).toMatchObject({ reason: "AuthenticationFailed", message: expect.stringContaining("x509: ") });
     expect(cloud.calls).toHaveLength(1);
   });

@@ -1,46 +1,54 @@
 import type { GitRepository } from "../../api/git-repository.ts";
 import type { FailureReason } from "../../api/reason.ts";
-import { getObject } from "../../cluster/objects.ts";
 import { GitError } from "../../git/git-error.ts";
 import type { GitRemote } from "../../git/git-remote.ts";
 import type { HttpCredentials } from "../../git/http-transport.ts";
 import { checkIdentity } from "../../git/ssh-identity.ts";
-import type { Outbound } from "../../platform/outbound.ts";
+import type { ProxyAddress } from "../../platform/outbound.ts";
+import { readProxy, readSecret, type SecretData } from "../source/secrets.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import { type CredentialContext, cloudCredentials, gitHubCredentials } from "./credentials.ts";
-import { type GitOptions, gitOptions, hasGitHubApp, readGitHubApp, type SecretData } from "./secret-options.ts";
+import { type GitOptions, gitHubTls, gitOptions, hasGitHubApp, readGitHubApp } from "./secret-options.ts";
+
+/** The proxy that the object names (SEC-004). Throws SourceFailure `FetchFailed`. */
+export async function readObjectProxy(
+  { metadata, spec }: GitRepository,
+  context: CredentialContext,
+): Promise<ProxyAddress | undefined> {
+  const name = spec.proxySecretRef?.name;
+  if (name === undefined) return undefined;
+  return failing(() => readProxy(context, metadata.namespace ?? "", name), "failed to configure proxy options: ");
+}
 
 /**
- * How the object's repository is reached (section 5.3 of sources.md): by what its Secret holds, by its provider, through the proxy
- * of `outbound`. Throws SourceFailure `FetchFailed`.
+ * How the object's repository is reached (section 5.3 of sources.md): by what its Secret holds and by its provider, through the
+ * proxy. Throws SourceFailure `FetchFailed`.
  */
 export async function readRemote(
   object: GitRepository,
   url: URL,
-  outbound: Outbound,
+  proxy: ProxyAddress | undefined,
   context: CredentialContext,
 ): Promise<GitRemote> {
-  const data = await readSecret(object, context);
+  const data = await readOwnSecret(object, context);
   const options = await failing(async () => gitOptions(url, data));
-  if (options.transport === "ssh") {
-    refuseEncrypted(object, options);
-    await providerCredentials(object, url, data, outbound, context);
-    return sshRemote(object, options, outbound, context);
-  }
-  const provided = await providerCredentials(object, url, data, outbound, context);
+  if (options.transport === "ssh") refuseEncrypted(object, options);
+  const provided = await providerCredentials(object, url, data, proxy, context);
+  if (options.transport === "ssh") return sshRemote(object, options, proxy, context);
   const credentials = provided ?? ownCredentials(options);
   const { tls } = options;
   return {
     url: object.spec.url,
     ...(credentials === undefined ? {} : { credentials }),
     ...(Object.keys(tls).length === 0 ? {} : { tls }),
+    ...(proxy === undefined ? {} : { proxy }),
   };
 }
 
 function sshRemote(
   { spec }: GitRepository,
   { identity, knownHosts, password }: GitOptions & { transport: "ssh" },
-  outbound: Outbound,
+  proxy: ProxyAddress | undefined,
   { settings }: CredentialContext,
 ): GitRemote {
   const { sshKexAlgos: kexAlgorithms, sshHostKeyAlgos: hostKeyAlgorithms } = settings;
@@ -53,7 +61,7 @@ function sshRemote(
       ...(kexAlgorithms.length === 0 ? {} : { kexAlgorithms }),
       ...(hostKeyAlgorithms.length === 0 ? {} : { hostKeyAlgorithms }),
     },
-    ...(Object.keys(outbound).length === 0 ? {} : { outbound }),
+    ...(proxy === undefined ? {} : { outbound: { proxy } }),
   };
 }
 
@@ -85,33 +93,35 @@ async function providerCredentials(
   object: GitRepository,
   url: URL,
   data: SecretData,
-  outbound: Outbound,
+  proxy: ProxyAddress | undefined,
   context: CredentialContext,
 ): Promise<HttpCredentials | undefined> {
   const provider = object.spec.provider ?? "generic";
   if (provider === "aws" || provider === "azure")
-    return failing(() => cloudCredentials(object, provider, url, outbound, context));
+    return failing(() => cloudCredentials(object, provider, url, proxy, context));
   const lacking = "secretRef with github app data must be specified when provider is set to github";
   if (provider === "github") {
     if (object.spec.secretRef === undefined)
       throw fetchFailed("InvalidProviderConfiguration", lacking, { terminal: true });
-    const app = await failing(async () => readGitHubApp(data, secretName(object)), "");
+    const read = async () => ({
+      app: readGitHubApp(data, secretName(object)),
+      tls: gitHubTls(data, secretName(object), context),
+    });
+    const { app, tls } = await failing(read, "");
     if (app === undefined) throw fetchFailed("InvalidProviderConfiguration", lacking);
-    const tls = await failing(async () => gitHubTls(url, data));
-    return failing(() => gitHubCredentials(object, app, { ...outbound, ...tls }, context));
+    return failing(() =>
+      gitHubCredentials(
+        app,
+        { ...(tls === undefined ? {} : { tls }), ...(proxy === undefined ? {} : { proxy }) },
+        context,
+      ),
+    );
   }
   if (hasGitHubApp(data)) {
     const message = `secretRef '${secretName(object)}' has github app data but provider is not set to github`;
     throw fetchFailed("InvalidProviderConfiguration", message);
   }
   return undefined;
-}
-
-/** GIT-062: the API is reached by the certificates that the repository is reached by. */
-function gitHubTls(url: URL, data: SecretData): Outbound {
-  const options = gitOptions(new URL(`https://${url.host}`), data);
-  if (options.transport === "ssh" || Object.keys(options.tls).length === 0) return {};
-  return { tls: options.tls };
 }
 
 /** GIT-070: what is not yet told is told as what it is for. */
@@ -137,21 +147,10 @@ function secretName({ metadata, spec }: GitRepository): string {
   return `${metadata.namespace ?? ""}/${spec.secretRef?.name ?? ""}`;
 }
 
-/** GIT-061. Without a reference there is nothing. */
-async function readSecret(
-  object: GitRepository,
-  { cluster, signal }: Pick<CredentialContext, "cluster" | "signal">,
-): Promise<SecretData> {
+/** GIT-061. Without a reference there is nothing. Flux says twice what failed, and alerts may look for it. */
+async function readOwnSecret(object: GitRepository, context: CredentialContext): Promise<SecretData> {
   const name = object.spec.secretRef?.name;
   if (name === undefined) return new Map();
-  const reference = { apiVersion: "v1", kind: "Secret", namespace: object.metadata.namespace ?? "", name };
-  try {
-    const { data = {} } = await getObject<{ data?: Record<string, string> }>(cluster, reference, signal);
-    return new Map(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64")]));
-  } catch (error) {
-    // Flux says it twice, and alerts may look for it.
-    const words = `failed to get secret '${secretName(object)}': `;
-    const why = error instanceof Error ? error.message : String(error);
-    throw fetchFailed("AuthenticationFailed", `${words}${words}${why}`, { cause: error });
-  }
+  const words = `failed to get secret '${secretName(object)}': `;
+  return failing(() => readSecret(context, object.metadata.namespace ?? "", name), words);
 }

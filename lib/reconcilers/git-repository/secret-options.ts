@@ -1,8 +1,8 @@
 import type { GitHubApp } from "../../identity/github-app.ts";
 import type { ClientTls } from "../../platform/outbound.ts";
-
-/** A Secret's entries. */
-export type SecretData = ReadonlyMap<string, Buffer>;
+import type { Logger } from "../../platform/ports.ts";
+import type { SecretData } from "../source/secrets.ts";
+import { tlsFromSecret } from "../source/tls-secret.ts";
 
 /** What a Secret and the URL say of how a repository is reached (GIT-050 to GIT-058). */
 export type GitOptions =
@@ -74,4 +74,14 @@ export function readGitHubApp(data: SecretData, name: string): GitHubApp | undef
     ...(data.has(installation) ? { installation: textOf(data, installation) } : {}),
     ...(data.has("githubAppBaseURL") ? { baseUrl: textOf(data, "githubAppBaseURL") } : {}),
   };
+}
+
+/** GIT-062: the certificates that the App's API is reached by; a Secret without any has none. Throws SecretError. */
+export function gitHubTls(
+  data: SecretData,
+  name: string,
+  { log }: { log: Pick<Logger, "warn"> },
+): ClientTls | undefined {
+  const keys = ["tls.crt", "tls.key", "ca.crt", "certFile", "keyFile", "caFile"];
+  return keys.some((key) => (data.get(key)?.length ?? 0) > 0) ? tlsFromSecret(name, data, log) : undefined;
 }
