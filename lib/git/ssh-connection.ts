@@ -145,6 +145,8 @@ function handshake(client: Client, socket: Duplex, config: ConnectConfig, signal
     client.once("error", end);
     client.once("close", () => end(new Error("EOF")));
     client.connect(config);
+    // Small messages in turn: each would wait 40 ms for the acknowledgment of the one before.
+    client.setNoDelay(true);
     socket.on("data", count);
   });
 }

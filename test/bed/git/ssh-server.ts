@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { Connection, ServerChannel, ServerConfig } from "ssh2";
+import type { Connection, PublicKeyAuthContext, ServerChannel, ServerConfig } from "ssh2";
 import ssh2 from "ssh2";
 
 /** What came in on one channel: the command, and the variables that the client asked for. */
@@ -24,13 +24,13 @@ export type SshServer = {
 };
 
 /**
- * `directory` holds the repositories; `hostKeys` are PEM texts or OpenSSH's. With `authorizedKeys` (OpenSSH public keys) only they
+ * `directory` holds the repositories; `hostKeys` are PEM texts or OpenSSH's. Only `authorizedKeys` (OpenSSH public keys)
  * come in. `oldProtocol` drops the client's wish for protocol version 2 as old servers do; `singleChannel` refuses a second one.
  */
 export type SshServerOptions = {
   directory: string;
   hostKeys: string[];
-  authorizedKeys?: string[];
+  authorizedKeys: string[];
   oldProtocol?: boolean;
   singleChannel?: boolean;
   algorithms?: ServerConfig["algorithms"];
@@ -43,6 +43,8 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
   let negotiated: string | undefined;
   const serve = (client: Connection): void => {
     clients.add(client);
+    // Its types leave it out.
+    if ("setNoDelay" in client && typeof client.setNoDelay === "function") client.setNoDelay(true);
     server.connections.all++;
     server.connections.open++;
     client.on("error", () => undefined);
@@ -56,8 +58,8 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
     let user = "";
     client.on("authentication", (context) => {
       user = context.username;
-      if (context.method !== "publickey" || !isAuthorized(context.key.data, options)) context.reject(["publickey"]);
-      else context.accept();
+      if (context.method === "publickey" && isAuthorized(context, options)) context.accept();
+      else context.reject(["publickey"]);
     });
     client.on("ready", () => {
       let channels = 0;
@@ -102,8 +104,14 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
   return server;
 }
 
-function isAuthorized(shown: Buffer, { authorizedKeys }: SshServerOptions): boolean {
-  return authorizedKeys === undefined || authorizedKeys.some((key) => key.split(" ")[1] === shown.toString("base64"));
+/** A client asks first whether a key would do, and signs then. */
+function isAuthorized(context: PublicKeyAuthContext, { authorizedKeys }: SshServerOptions): boolean {
+  const shown = context.key.data.toString("base64");
+  const known = authorizedKeys?.find((key) => key.split(" ")[1] === shown);
+  const key = known === undefined ? undefined : ssh2.utils.parseKey(known);
+  if (key === undefined || key instanceof Error) return false;
+  const { blob, signature, hashAlgo } = context;
+  return signature === undefined || (blob !== undefined && key.verify(blob, signature, hashAlgo) === true);
 }
 
 /** Runs what the client asks for by a shell as sshd does, if it is `git-upload-pack`. */
