@@ -22,13 +22,12 @@ export function gitFailure(error: unknown, signal: AbortSignal): SourceFailure {
 
 /**
  * What the object asks for, with what its Secrets hold. They are read at each pass (SEC-011). Throws SourceFailure: terminal for a
- * URL that cannot be parsed (GIT-002) and for fields that this release does not have.
+ * URL that cannot be parsed (GIT-002).
  */
 export async function readGitSource(object: GitRepository, context: CredentialContext): Promise<GitSource> {
   const { spec } = object;
   const proxy = await readObjectProxy(object, context);
   const url = parseUrl(spec.url);
-  refuseUnsupported(object);
   const remote = await readRemote(object, url, proxy, context);
   const observed = object.status?.artifact?.revision;
   return {
@@ -61,13 +60,4 @@ function parseWords(text: string): string {
   const port = /:([^:\]]*)$/.exec(host)?.[1];
   if (port !== undefined && !/^\d*$/.test(port)) return `invalid port ":${port}" after host`;
   return "invalid URL";
-}
-
-/** Leaving a field out silently would store something else than the user asked for. */
-function refuseUnsupported({ spec }: GitRepository): void {
-    (field) => typeof field === "string",
-  );
-  if (fields.length === 0) return;
-  const message = `${fields.join(", ")} cannot be used with this release of Sluice`;
-  throw new SourceFailure("FetchFailed", "GitOperationFailed", message, { terminal: true });
 }
