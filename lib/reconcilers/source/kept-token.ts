@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import type { Context } from "../../engine/reconciler.ts";
 import { tokenOf } from "../../engine/token.ts";
-import { createTokenCache, type Ending } from "../../identity/token-cache.ts";
+import { createTokenCache, type Ending, type TokenCache } from "../../identity/token-cache.ts";
 import type { Json } from "../../platform/ports.ts";
 
 /** What tokens are kept with. */
@@ -10,7 +10,7 @@ export type KeptTokenContext = Pick<Context, "clusterId" | "records" | "secrets"
 /** A short-lived credential as a JSON object. */
 export type TokenValue = { [field: string]: Json };
 
-const memory = createTokenCache();
+const ofProcess = createTokenCache();
 /** A token is renewed when four fifths of its life are over, as kubelet does. */
 const usedShare = 0.8;
 
@@ -25,6 +25,7 @@ export function keptToken<T extends TokenValue>(
   context: KeptTokenContext,
   key: readonly string[],
   ask: () => Promise<Ending<T>>,
+  memory: TokenCache = ofProcess,
 ): Promise<T> {
   const { tokenCacheMaxSize: size, tokenCacheMaxSeconds } = context.settings;
   const milliseconds = tokenCacheMaxSeconds * 1000;
