@@ -9,7 +9,10 @@ const rooms = {
   cluster: { may: ["text", "api"], says: "lib/cluster may know lib/text and the types of lib/api: one API server, without a Flux kind" },
   git: { may: ["platform", "text"], says: "lib/git may know lib/platform and lib/text: it turns a repository into an archive" },
   oci: { may: ["platform", "text"], says: "lib/oci may know lib/platform and lib/text: it turns what a registry holds into an archive" },
-  bucket: { may: ["platform", "text"], says: "lib/bucket may know lib/platform and lib/text: it turns a bucket into an archive" },
+  bucket: {
+    may: ["identity", "platform", "text"],
+    says: "lib/bucket may know lib/identity, lib/platform and lib/text: it turns a bucket into an archive",
+  },
   chart: { may: ["platform", "text"], says: "lib/chart may know lib/platform and lib/text: it turns a chart repository into a chart" },
   identity: {
     may: ["platform", "text"],

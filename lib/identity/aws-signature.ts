@@ -2,33 +2,42 @@ import { createHash, createHmac } from "node:crypto";
 import { SignatureV4 } from "@smithy/signature-v4";
 import type { AwsCredentials } from "../platform/ports.ts";
 
-/** A signer of requests to one service of AWS in one region (Signature Version 4). */
-export function awsSigner(service: string, region: string, credentials: AwsCredentials): SignatureV4 {
+/**
+ * A signer of requests to one service of AWS in one region (Signature Version 4). S3 alone signs paths as they are sent
+ * (`uriEscapePath: false`).
+ */
+export function awsSigner(
+  service: string,
+  region: string,
+  credentials: AwsCredentials,
+  options: { uriEscapePath?: boolean } = {},
+): SignatureV4 {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   return new SignatureV4({
     service,
     region,
     credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
     sha256: Sha256,
+    ...options,
   });
 }
 
 /**
- * The headers, the signature among them, of a request to an API of AWS. `url` has no query; `headers` are those besides `host`
+ * The headers, the signature among them, of a request to an API of AWS. `headers` are those besides `host`
  * that are signed with it.
  */
 export async function signedHeaders(
   signer: SignatureV4,
-  request: { method: "GET" | "POST"; url: string; headers?: Readonly<Record<string, string>>; body?: string },
+  request: { method: "GET" | "HEAD" | "POST"; url: string; headers?: Readonly<Record<string, string>>; body?: string },
 ): Promise<Record<string, string>> {
-  const { protocol, hostname, host, port, pathname } = new URL(request.url);
+  const { protocol, hostname, host, port, pathname, searchParams } = new URL(request.url);
   const signed = await signer.sign({
     method: request.method,
     protocol,
     hostname,
     ...(port === "" ? {} : { port: Number(port) }),
     path: pathname,
-    query: {},
+    query: Object.fromEntries(searchParams),
     headers: { ...request.headers, host },
     ...(request.body === undefined ? {} : { body: request.body }),
   });

@@ -1,4 +1,5 @@
 import { alert } from "./alert.ts";
+import { bucket } from "./bucket.ts";
 import type { KindDefinition } from "./definition.ts";
 import { externalArtifact } from "./external-artifact.ts";
 import { gitRepository } from "./git-repository.ts";
@@ -10,6 +11,7 @@ import { receiver } from "./receiver.ts";
 /** Every kind that Sluice brings a CustomResourceDefinition for. A new kind is one line here. */
 export const definitions: readonly KindDefinition[] = [
   gitRepository,
+  bucket,
   helmRepository,
   externalArtifact,
   kustomization,

@@ -1,0 +1,68 @@
+import type { IncomingMessage } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ask, readBody } from "../platform/ask.ts";
+import type { Outbound } from "../platform/outbound.ts";
+import { errorLimit, ObjectStoreError } from "./object-store.ts";
+
+/** A request to an object store, made anew at each attempt: a signature is of its moment. */
+export type StoreRequest = {
+  method: "GET" | "HEAD";
+  url: URL;
+  headers(): Promise<Record<string, string>> | Record<string, string>;
+};
+
+/** Waits before the second, third and fourth attempt, in milliseconds. */
+const backOff = [200, 600, 1_500];
+
+/**
+ * Asks an object store, again where the answer may be better (408, 429, 5xx, a lost connection): the head of its answer, whose
+ * body is the caller's to read or to destroy. Throws ObjectStoreError where there is none.
+ */
+export async function askStore(
+  request: StoreRequest,
+  outbound: Outbound,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  for (let attempt = 0; ; attempt++) {
+    const pause = backOff[attempt];
+    try {
+      const { method, url } = request;
+      const answer = await ask({ method, url, headers: await request.headers(), signal }, outbound);
+      const status = answer.statusCode ?? 0;
+      if (pause === undefined || (status < 500 && status !== 429 && status !== 408)) return answer;
+      answer.destroy();
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (pause === undefined || !mayPass(error)) throw asStoreError(error);
+    }
+    await sleep(pause, undefined, { signal });
+  }
+}
+
+function mayPass(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "unreachable";
+}
+
+function asStoreError(error: unknown): unknown {
+  if (error instanceof ObjectStoreError) return error;
+  return new ObjectStoreError("", error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+/** The text of an answer that says what is wrong. */
+export async function errorText(answer: IncomingMessage): Promise<string> {
+  try {
+    return (await readBody(answer, errorLimit)).toString("utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** A whole body within a bound. Throws ObjectStoreError. */
+export async function bodyOf(answer: IncomingMessage, limit: number, signal: AbortSignal): Promise<Buffer> {
+  try {
+    return await readBody(answer, limit);
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw asStoreError(error);
+  }
+}

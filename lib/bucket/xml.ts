@@ -1,0 +1,41 @@
+import { XMLParser } from "fast-xml-parser";
+import { ObjectStoreError } from "./object-store.ts";
+
+const parser = new XMLParser({
+  ignoreAttributes: true,
+  parseTagValue: false,
+  trimValues: false,
+  // The five of XML itself; a document that declares its own is refused before.
+  processEntities: true,
+  isArray: (name) => name === "Contents" || name === "Blob",
+});
+
+/** A parsed element: text, or elements by their names. */
+export type Element = { [name: string]: unknown };
+
+/** Reads an answer in XML. One that declares a document type is refused: entities of its own could grow without bound. Throws ObjectStoreError. */
+export function parseXml(text: string): Element {
+  if (/<!DOCTYPE/i.test(text)) throw new ObjectStoreError("", "the object store's answer declares a document type");
+  let value: unknown;
+  try {
+    value = parser.parse(text.replace(/^\uFEFF/, ""));
+  } catch (error) {
+    throw new ObjectStoreError("", "the object store's answer is not XML", { cause: error });
+  }
+  return elementOf(value);
+}
+
+/** An element's children; none where it is text or absent. */
+export function elementOf(value: unknown): Element {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
+}
+
+/** The elements of a name that may stand several times. */
+export function elementsOf(value: unknown): Element[] {
+  return Array.isArray(value) ? value.map(elementOf) : [];
+}
+
+/** An element's text; empty where it has none. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
+}
