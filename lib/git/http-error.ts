@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { AskError } from "../platform/ask-error.ts";
+import { requestError } from "../platform/ask-error.ts";
 import { GitError } from "./git-error.ts";
 
 /** Most of an error page that is read, in bytes. */
@@ -50,32 +50,5 @@ async function firstLine(answer: IncomingMessage): Promise<string> {
 
 /** A connection that did not come about, in the words of Go's net/http. The URL is told without query and user information (SEC-012). */
 export function connectionError(error: unknown, method: string, url: URL): GitError {
-  const told = `${url.origin}${url.pathname}`;
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const action = method === "GET" ? "Get" : "Post";
-  return new GitError("unreachable", `${action} ${JSON.stringify(told)}: ${connectionWords(error, code, url)}`, {
-    cause: error,
-  });
-}
-
-const untrusted = new Set([
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-]);
-
-function connectionWords(error: unknown, code: string, url: URL): string {
-  if (error instanceof AskError) return error.words;
-  const verify = "tls: failed to verify certificate: x509:";
-  if (untrusted.has(code)) return `${verify} certificate signed by unknown authority`;
-  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID")
-    return `${verify} certificate has expired or is not yet valid`;
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `${verify} certificate is not valid for ${url.hostname}`;
-  if (code === "ECONNREFUSED") return `dial tcp ${url.host}: connect: connection refused`;
-  if (code === "ENOTFOUND") return `dial tcp: lookup ${url.hostname}: no such host`;
-  if (code === "EAI_AGAIN") return `dial tcp: lookup ${url.hostname}: the name server does not answer`;
-  if (code === "ECONNRESET") return "connection reset by peer";
-  return error instanceof Error ? error.message : String(error);
+  return new GitError("unreachable", requestError(error, method, url).message, { cause: error });
 }

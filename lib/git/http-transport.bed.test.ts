@@ -115,7 +115,7 @@ describe("TLS", () => {
     const names = issueCertificate(authority, { names: ["git.example.test"] });
     const elsewhere = await serve({ tls: names });
     expect((await failure({ ...trusting, url: elsewhere.url })).message).toMatch(
-      /x509: certificate is not valid for 127/,
+      /x509: certificate is valid for git\.example\.test, not 127/,
     );
     expect((await failure({ url, tls: { certificate: secret, key: secret } })).code).toBe("invalid");
   });
