@@ -16,6 +16,8 @@ type Include = NonNullable<GitRepository["spec"]["include"]>[number];
 
 /** Included artifacts of this size and more are refused: they are read into memory as they are stored. */
 const sizeLimit = 256 * 1024 * 1024;
+/** Objects that are looked at to find out whether an include leads back. */
+const chainLimit = 32;
 
 /**
  * The artifacts that `spec.include` names, in its order (GIT-090, GIT-091). The object is woken when one of them changes (SB-006).
@@ -54,9 +56,36 @@ async function findInclude(pass: GitPass, name: string): Promise<Artifact> {
     throw unavailable("NotFound", `could not get resource for include '${name}': ${why}`);
   }
   const artifact = included.status?.artifact;
-  pass.follows.push({ reference, digest: artifact?.digest });
+  if (!(await leadsBack(pass, included))) pass.follows.push({ reference, digest: artifact?.digest });
   if (artifact === undefined) throw unavailable("NoArtifact", `no artifact available for include '${name}'`);
   return artifact;
+}
+
+/**
+ * GIT-095: whether an object includes this one, itself or by what it includes. Each then takes the other's last artifact when it
+ * is due: waking one another would never end, since every artifact differs from the one before.
+ */
+async function leadsBack({ object, context, signal }: GitPass, included: GitRepository): Promise<boolean> {
+  const { namespace = "", name: own } = object.metadata;
+  const seen = new Set([included.metadata.name]);
+  const rest = [included];
+  for (let current = rest.pop(); current !== undefined; current = rest.pop()) {
+    for (const { repository } of current.spec.include ?? []) {
+      if (repository.name === own) return true;
+      if (seen.has(repository.name)) continue;
+      if (seen.size >= chainLimit) return true;
+      seen.add(repository.name);
+      const reference = {
+        apiVersion: "source.toolkit.fluxcd.io/v1",
+        kind: "GitRepository",
+        namespace,
+        name: repository.name,
+      };
+      const next = await findObject<GitRepository>(context.cluster, reference, signal).catch(() => undefined);
+      if (next !== undefined) rest.push(next);
+    }
+  }
+  return false;
 }
 
 /** Whether every revision of one set is in the other, whatever the order (as source-controller compares them). */
