@@ -8,10 +8,20 @@ import { hostKeyAlgorithms, kexAlgorithms } from "./ssh-algorithms.ts";
 import { parseIdentity } from "./ssh-identity.ts";
 import { parseSshUrl, type SshRemote } from "./ssh-remote.ts";
 
+/** A command that runs at the server. */
+export type SshCommand = {
+  channel: ClientChannel;
+  /** The first bytes that it complained of so far. */
+  complaint(): Buffer;
+  /** What it ended with, if the server has said so. */
+  status(): unknown;
+  closed: Promise<void>;
+};
+
 /** A connection to an SSH server that knows who asks. */
 export type SshConnection = {
   /** Begins a command with the variables that the server may set for it. Throws GitError. */
-  run(command: string, environment: Record<string, string>): Promise<ClientChannel>;
+  run(command: string, environment: Record<string, string>): Promise<SshCommand>;
   /** Why the connection ended, if it did otherwise than by `close`. */
   failure(): GitError | undefined;
   /** Ends the connection at once; every channel ends with it. */
@@ -20,6 +30,8 @@ export type SshConnection = {
   close(): void;
 };
 
+/** Bytes of a command's complaints that are read. */
+const complaintLimit = 4096;
 /** Bytes that a server may send before it has let the client in: banners among them. */
 const greetingLimit = 1024 * 1024;
 
@@ -95,7 +107,7 @@ function connectionOf(client: Client, socket: Duplex, silence: number, signal: A
     failure: () => failure,
     fail,
     run: (command, env) =>
-      new Promise<ClientChannel>((resolve, reject) => {
+      new Promise<SshCommand>((resolve, reject) => {
         const refused = (why: string): GitError =>
           failure ?? new GitError("refused", `ssh: the server does not run ${command.split(" ", 1)[0]}: ${why}`);
         const timer = setTimeout(() => fail(silentFor(silence)), silence);
@@ -107,7 +119,7 @@ function connectionOf(client: Client, socket: Duplex, silence: number, signal: A
         client.exec(command, { env }, (error, channel) => {
           clearTimeout(timer);
           socket.off("close", lost);
-          if (error === undefined) resolve(channel);
+          if (error === undefined) resolve(watched(channel));
           else reject(refused(wordsOf(error)));
         });
       }),
@@ -118,6 +130,20 @@ function connectionOf(client: Client, socket: Duplex, silence: number, signal: A
       setTimeout(() => socket.destroy(), 1000).unref();
     },
   };
+}
+
+/** At once: a command may end before it is looked at again. */
+function watched(channel: ClientChannel): SshCommand {
+  let complaint = Buffer.alloc(0);
+  let status: unknown;
+  channel.stderr.on("data", (chunk: Buffer) => {
+    complaint = Buffer.concat([complaint, chunk.subarray(0, complaintLimit - complaint.length)]);
+  });
+  channel.once("exit", (code: unknown) => {
+    status = code;
+  });
+  const closed = new Promise<void>((resolve) => channel.once("close", resolve));
+  return { channel, complaint: () => complaint, status: () => status, closed };
 }
 
 /** A server that has said nothing for that many milliseconds. */
@@ -158,6 +184,7 @@ function refusal(error: unknown, offered: readonly string[]): GitError {
     return new GitError("authentication-required", `ssh: handshake failed: ${words}`, { cause: error });
   }
   const words = wordsOf(error);
+  if (/^Connection lost/.test(words)) return handshakeError("EOF", error);
   if (/no matching host key format/.test(words)) {
     return handshakeError(`ssh: no common algorithm for host key; we offered: [${offered.join(" ")}]`, error);
   }

@@ -9,7 +9,7 @@ import { isInstalled } from "../../test/bed/git/signers.ts";
 import { createSshKey, knownHostsLine, type SshKey, type SshKeyOptions } from "../../test/bed/git/ssh-key.ts";
 import { type SshServer, type SshServerOptions, startSshServer } from "../../test/bed/git/ssh-server.ts";
 import { startHttpProxy, startSocksProxy } from "../../test/bed/proxy.ts";
-import type { GitError } from "./git-error.ts";
+import { GitError } from "./git-error.ts";
 import { defaultLimits } from "./limits.ts";
 import { withSession } from "./session.ts";
 import type { SshAccess, SshRemote } from "./ssh-remote.ts";
@@ -52,14 +52,14 @@ async function tipOf(remote: SshRemote, signal = AbortSignal.timeout(30_000)): P
   return listed[0]?.name;
 }
 
-async function failure(remote: SshRemote, own = limits): Promise<Pick<GitError, "code" | "message">> {
+async function failure(remote: SshRemote, own = limits): Promise<{ code: string; message: string }> {
   const signal = AbortSignal.timeout(30_000);
   const error: unknown = await withSession(remote, own, signal, (session) => session.references([""])).then(
     () => new Error("listed"),
     (reason: unknown) => reason,
   );
-  const { code = "none", message } = error as GitError & { code?: "none" };
-  return { code, message } as Pick<GitError, "code" | "message">;
+  if (error instanceof GitError) return { code: error.code, message: error.message };
+  return { code: "none", message: String(error) };
 }
 
 describe.runIf(isInstalled("ssh-keygen"))("SSH keys", () => {

@@ -4,7 +4,7 @@ import { serverError } from "./capabilities.ts";
 import { GitError } from "./git-error.ts";
 import type { GitLimits } from "./limits.ts";
 import { formatPacket, type Packet, parsePackets } from "./pkt-line.ts";
-import { connectSsh, type SshConnection, silentFor } from "./ssh-connection.ts";
+import { connectSsh, type SshCommand, type SshConnection, silentFor } from "./ssh-connection.ts";
 import { parseSshUrl, type SshRemote, uploadPackCommand } from "./ssh-remote.ts";
 import type { Transport } from "./transport.ts";
 
@@ -13,9 +13,6 @@ export type SshTransport = Transport & { close(): void };
 
 /** One `git-upload-pack` that runs at the server. */
 type Conversation = { channel: ClientChannel; packets: AsyncGenerator<Packet, void, undefined> };
-
-/** Bytes of the server's complaints that are read. */
-const complaintLimit = 4096;
 
 /**
  * Git over SSH: `git-upload-pack` on a channel, told by a variable that version 2 is wanted, which a server may ignore (GE-002).
@@ -29,7 +26,7 @@ export function sshTransport(
   let connection: SshConnection | undefined;
   let idle: Conversation | undefined;
 
-  const run = async (): Promise<ClientChannel> => {
+  const run = async (): Promise<SshCommand> => {
     const command = uploadPackCommand(parseSshUrl(remote.url).path);
     const environment = { GIT_PROTOCOL: "version=2" };
     const known = connection;
@@ -44,9 +41,9 @@ export function sshTransport(
     }
   };
   const begin = async (): Promise<Conversation> => {
-    const channel = await run();
+    const running = await run();
     if (connection === undefined) throw new GitError("unreachable", "the connection was closed");
-    return { channel, packets: conversationOf(channel, connection, silence) };
+    return { channel: running.channel, packets: packetsOf(running, connection, silence) };
   };
   /** One answer: what is read to its end leaves the conversation to the next command, what is broken off ends it. */
   async function* answer(
@@ -90,21 +87,12 @@ export function sshTransport(
   };
 }
 
-/** The packets of a channel. Where it ends, what the server complained of is thrown. */
-async function* conversationOf(
-  channel: ClientChannel,
+/** The packets of a command. Where it ends, what it complained of is thrown. */
+async function* packetsOf(
+  { channel, complaint, status, closed }: SshCommand,
   connection: SshConnection,
   silence: number,
 ): AsyncGenerator<Packet, void, undefined> {
-  let complaint = Buffer.alloc(0);
-  let status: unknown;
-  channel.stderr.on("data", (chunk: Buffer) => {
-    complaint = Buffer.concat([complaint, chunk.subarray(0, complaintLimit - complaint.length)]);
-  });
-  channel.once("exit", (code: unknown) => {
-    status = code;
-  });
-  const closed = new Promise<void>((resolve) => channel.once("close", resolve));
   let broken: unknown;
   try {
     yield* parsePackets(chunksOf(channel, connection, silence));
@@ -113,11 +101,14 @@ async function* conversationOf(
   }
   const failure = connection.failure();
   if (failure !== undefined) throw failure;
+  // The end of what it says comes before the status.
   await Promise.race([closed, wait(1000, undefined, { ref: false })]);
-  if (complaint.length > 0 || (status !== 0 && status !== undefined && broken === undefined)) {
-    throw complaintError(complaint, status);
-  }
+  if (complaint().length > 0) throw complaintError(complaint());
   if (broken !== undefined) throw broken;
+  const code = status();
+  if (code !== 0 && code !== undefined) {
+    throw new GitError("refused", `git-upload-pack ended with exit status ${code}`);
+  }
 }
 
 async function* chunksOf(
@@ -138,8 +129,7 @@ async function* chunksOf(
 const notFound =
   /does not appear to be a git repository|repository .*not found|could not be found|does not exist|TF401019/i;
 
-function complaintError(complaint: Buffer, status: unknown): GitError {
-  if (complaint.length === 0) return new GitError("refused", `git-upload-pack ended with exit status ${status}`);
+function complaintError(complaint: Buffer): GitError {
   const told = serverError(complaint);
   if (!notFound.test(told.message)) return told;
   return new GitError("not-found", `repository not found: ${told.message.replace(/^the server says: /, "")}`);
