@@ -6,7 +6,7 @@ import type { Chart } from "./load.ts";
 import { plainStruct } from "./metadata.ts";
 
 /** The mark that Helm puts into the extra field of its archives (RFC 1952, 2.3.1.1). */
-const helmMark = Buffer.from("rr\x28\x00aHR0cHM6Ly95b3V0dS5iZS96OVV6MWljandyTQo=", "latin1");
+const helmMark = Buffer.from("+aHR0cHM6Ly95b3V0dS5iZS96OVV6MWljandyTQo=");
 /** ART-009: nothing of the time of packaging, so that the same chart gives the same bytes. Helm puts the clock's here. */
 const noTime = new Date(0);
 /** Part of what digests rest on, as zlib itself: never change it without need. */

@@ -2,6 +2,7 @@ import type { KindReconciler } from "../engine/reconciler.ts";
 import type { Kind } from "../engine/work-item.ts";
 import { externalArtifactReconciler } from "./external-artifact.ts";
 import { gitRepositoryReconciler } from "./git-repository.ts";
+import { helmChartReconciler } from "./helm-chart.ts";
 import { helmRepositoryReconciler } from "./helm-repository.ts";
 import { finalizeReceiver, reconcileReceiver } from "./receiver.ts";
 
@@ -9,6 +10,7 @@ import { finalizeReceiver, reconcileReceiver } from "./receiver.ts";
 export const sourceKinds = {
   GitRepository: gitRepositoryReconciler,
   HelmRepository: helmRepositoryReconciler,
+  HelmChart: helmChartReconciler,
   ExternalArtifact: externalArtifactReconciler,
   Receiver: { reconcile: reconcileReceiver, finalize: finalizeReceiver },
 } satisfies Partial<Record<Kind, KindReconciler>>;

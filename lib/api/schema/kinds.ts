@@ -3,6 +3,7 @@ import { bucket } from "./bucket.ts";
 import type { KindDefinition } from "./definition.ts";
 import { externalArtifact } from "./external-artifact.ts";
 import { gitRepository } from "./git-repository.ts";
+import { helmChart } from "./helm-chart.ts";
 import { helmRepository } from "./helm-repository.ts";
 import { kustomization } from "./kustomization.ts";
 import { provider } from "./provider.ts";
@@ -13,6 +14,7 @@ export const definitions: readonly KindDefinition[] = [
   gitRepository,
   bucket,
   helmRepository,
+  helmChart,
   externalArtifact,
   kustomization,
   alert,
