@@ -1,0 +1,138 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { openSpool, type Spool } from "../spool.ts";
+import { formatTarHeader, tarEnd, tarPadding } from "./tar.ts";
+import { gzipTo } from "./tar-gz.ts";
+
+/** A file of a tree by its path, relative and with slashes, or a directory that is there even if it is empty. */
+export type TreeEntry =
+  | { path: string; type: "directory" }
+  | {
+      path: string;
+      type: "file" | "executable";
+      /** Bytes, as far as they are known before: bounds what is read ahead. */
+      size?: number;
+      content: () => Buffer | Promise<Buffer>;
+    };
+
+/** Says of a path, in components, whether it is left out; each entry is asked for by itself (IGN-007). */
+export type LeftOut = (path: readonly string[], isDirectory: boolean) => boolean;
+
+/** How many contents are asked for at the same time, and how many bytes of them wait to be written. */
+export type ReadAhead = { files: number; bytes: number };
+
+/** A path that cannot be: above the root, empty, or a file and a directory at once. The message names it. */
+export class TreeConflict extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "TreeConflict";
+  }
+}
+
+/** Entries between two turns of the event loop. */
+const workUnit = 500;
+
+/**
+ * A tar.gz of a tree as Flux writes it (ART-006 to ART-009): the root as `.`, directories as entries, depth first, each directory's
+ * names in the order of their bytes. Contents are asked for in that order, `ahead` of the writing. Of two files with one path the
+ * later counts. The spool is the caller's to close. Throws TreeConflict, and what `content` throws.
+ */
+export async function archiveTree(
+  entries: Iterable<TreeEntry>,
+  options: { isLeftOut?: LeftOut; ahead?: ReadAhead; signal: AbortSignal },
+): Promise<{ spool: Spool; digest: string }> {
+  const { isLeftOut = () => false, ahead = { files: 1, bytes: 0 }, signal } = options;
+  const wanted = [...walk(treeOf(entries), ".", [], isLeftOut)];
+  const spool = openSpool();
+  try {
+    const writer = gzipTo((part) => spool.write(part));
+    let done = 0;
+    for await (const { name, type, content } of readAhead(wanted, ahead)) {
+      if (++done % workUnit === 0) await turn();
+      signal.throwIfAborted();
+      await writer.write(formatTarHeader({ name: Buffer.from(name), type, size: content.length }));
+      await writer.write(content);
+      await writer.write(tarPadding(content.length));
+    }
+    await writer.write(tarEnd);
+    const { digest } = await writer.end();
+    return { spool, digest };
+  } catch (error) {
+    spool.close();
+    throw error;
+  }
+}
+
+type File = Exclude<TreeEntry, { type: "directory" }>;
+type Directory = Map<string, File | Directory>;
+
+function treeOf(entries: Iterable<TreeEntry>): Directory {
+  const root: Directory = new Map();
+  for (const entry of entries) {
+    const names = entry.path.split("/").filter((name) => name !== "" && name !== ".");
+    const last = entry.type === "directory" ? undefined : names.pop();
+    if (names.includes("..") || last === ".." || (entry.type !== "directory" && last === undefined))
+      throw new TreeConflict(`the path ${JSON.stringify(entry.path.slice(0, 300))} is not one below the root`);
+    let directory = root;
+    for (const name of names) {
+      const known = directory.get(name);
+      if (known !== undefined && !(known instanceof Map)) throw both(entry.path);
+      const next: Directory = known ?? new Map();
+      directory.set(name, next);
+      directory = next;
+    }
+    if (entry.type === "directory" || last === undefined) continue;
+    if (directory.get(last) instanceof Map) throw both(entry.path);
+    directory.set(last, entry);
+  }
+  return root;
+}
+
+function both(path: string): TreeConflict {
+  return new TreeConflict(`a part of the path ${JSON.stringify(path.slice(0, 300))} is both a file and a directory`);
+}
+
+type Wanted = { name: string; entry?: File };
+
+/** What is below a directory that is left out is tested all the same. */
+function* walk(directory: Directory, name: string, path: readonly string[], isLeftOut: LeftOut): Generator<Wanted> {
+  if (path.length === 0 || !isLeftOut(path, true)) yield { name };
+  const children = [...directory].map(([child, node]) => ({ child, node, bytes: Buffer.from(child) }));
+  children.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
+  for (const { child, node } of children) {
+    const below = [...path, child];
+    if (node instanceof Map) yield* walk(node, below.join("/"), below, isLeftOut);
+    else if (!isLeftOut(below, false)) yield { name: below.join("/"), entry: node };
+  }
+}
+
+type Ready = { name: string; type: "directory" | "file" | "executable"; content: Buffer };
+
+const nothing = Buffer.alloc(0);
+
+/** In order, with so many contents on their way that neither bound is passed; one may always be. */
+async function* readAhead(wanted: readonly Wanted[], ahead: ReadAhead): AsyncGenerator<Ready, void, undefined> {
+  const pending: { wanted: Wanted; size: number; content: Promise<Buffer> }[] = [];
+  let next = 0;
+  let bytes = 0;
+  try {
+    while (next < wanted.length || pending.length > 0) {
+      for (let one = wanted[next]; one !== undefined; one = wanted[next]) {
+        const size = one.entry?.size ?? 0;
+        if (pending.length > 0 && (pending.length >= ahead.files || bytes + size > ahead.bytes)) break;
+        const content = one.entry === undefined ? Promise.resolve(nothing) : Promise.resolve(one.entry.content());
+        content.catch(() => undefined);
+        pending.push({ wanted: one, size, content });
+        bytes += size;
+        next++;
+      }
+      const first = pending.shift();
+      if (first === undefined) return;
+      bytes -= first.size;
+      const { name, entry } = first.wanted;
+      yield { name, type: entry?.type ?? "directory", content: await first.content };
+    }
+  } finally {
+    // What is still on its way is nobody's any more.
+    for (const { content } of pending) content.catch(() => undefined);
+  }
+}
