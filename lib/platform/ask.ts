@@ -108,16 +108,23 @@ function bind(incoming: IncomingMessage, signal: AbortSignal, method: string, ur
   incoming.on("error", () => undefined);
 }
 
-/** Reads a body of at most `limit` bytes. Throws a sentence beyond, and where the connection is lost in its middle. */
+/** An answer goes on beyond what is read of it. */
+export class AnswerTooLarge extends Error {
+  constructor(limit: number) {
+    super(`the server's answer is larger than ${limit} bytes`);
+    this.name = "AnswerTooLarge";
+  }
+}
+
+/** Reads a body of at most `limit` bytes. Throws AnswerTooLarge beyond, and AskError where the connection is lost in its middle. */
 export async function readBody(answer: IncomingMessage, limit: number): Promise<Buffer> {
-  const tooLarge = () => new Error(`the server's answer is larger than ${limit} bytes`);
   const chunks: Buffer[] = [];
   let size = 0;
   try {
-    if (Number(answer.headers["content-length"] ?? 0) > limit) throw tooLarge();
+    if (Number(answer.headers["content-length"] ?? 0) > limit) throw new AnswerTooLarge(limit);
     for await (const chunk of answer) {
       size += chunk.length;
-      if (size > limit) throw tooLarge();
+      if (size > limit) throw new AnswerTooLarge(limit);
       chunks.push(chunk);
     }
   } catch (error) {

@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { Agent, createServer } from "node:https";
-import { connect as connectTls } from "node:tls";
+import { createServer } from "node:https";
 import { type Exchange, serviceExchange } from "../../lib/platform/exchange.ts";
 import { createCertificateAuthority, issueCertificate } from "../../lib/platform/local/certificate.ts";
+import { startHttpProxy } from "./proxy.ts";
 
 /** A request as a cloud's service got it. `host` is whom the client meant to ask. */
 export type CloudRequestSeen = {
@@ -53,13 +53,14 @@ export async function startCloudService(
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" ? (address?.port ?? 0) : 0;
-  const agent = new Agent();
-  agent.createConnection = ({ host }) =>
-    connectTls({ host: "127.0.0.1", port, servername: host ?? "", ca: authority.certificate });
+  const proxy = await startHttpProxy({ hosts: Object.fromEntries(hosts.map((host) => [host, `127.0.0.1:${port}`])) });
   return {
-    exchange: serviceExchange({ agent }),
+    exchange: serviceExchange({
+      outbound: { proxy: { address: proxy.address }, tls: { certificateAuthority: authority.certificate } },
+    }),
     seen,
     stop: async () => {
+      await proxy.stop();
       server.closeAllConnections();
       server.close();
       await once(server, "close");

@@ -24,8 +24,8 @@ export type TestProxy = {
 };
 
 /**
- * `credentials` are then asked of everyone. `hosts` says where a name leads that no name service has; `tls` (PEM) makes an HTTP
- * proxy an HTTPS one.
+ * `credentials` are then asked of everyone. `hosts` says where a name leads that no name service has, by an address and perhaps
+ * another port; `tls` (PEM) makes an HTTP proxy an HTTPS one.
  */
 export type TestProxyOptions = {
   credentials?: { username: string; password: string };
@@ -46,8 +46,7 @@ export async function startHttpProxy(options: TestProxyOptions = {}): Promise<Te
     const path = `${url.pathname}${url.search}`;
     const asking = httpRequest({
       method: request.method,
-      host: hosts[url.hostname] ?? url.hostname,
-      port,
+      ...placeOf(hosts, url.hostname, port),
       path,
       headers,
     });
@@ -60,7 +59,7 @@ export async function startHttpProxy(options: TestProxyOptions = {}): Promise<Te
     proxy.asked.push(`CONNECT ${request.url}`);
     if (!isKnown(request, credentials)) return socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
     const [, host = "", port = ""] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(request.url ?? "") ?? [];
-    const target = connect({ host: hosts[host] ?? host, port: Number(port) });
+    const target = connect(placeOf(hosts, host, Number(port)));
     // What the server says first comes in one piece with the proxy's own answer.
     target.once("connect", () => setTimeout(() => opened(socket, target), 20));
     target.once("error", () => socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n"));
@@ -83,7 +82,7 @@ export async function startSocksProxy({ credentials, hosts = {} }: TestProxyOpti
     socket.on("error", () => undefined);
     void serve(socket, credentials, (host, port) => {
       proxy.asked.push(`SOCKS5 ${host}:${port}`);
-      return connect({ host: hosts[host] ?? host, port });
+      return connect(placeOf(hosts, host, port));
     }).catch(() => socket.destroy());
   });
   const proxy = await listening(server, "socks5");
@@ -122,6 +121,11 @@ async function serve(
     target.pipe(socket).pipe(target);
   });
   socket.once("close", () => target.destroy());
+}
+
+function placeOf(hosts: Record<string, string>, host: string, port: number): { host: string; port: number } {
+  const [place = host, other] = hosts[host]?.split(":") ?? [];
+  return { host: place, port: other === undefined ? port : Number(other) };
 }
 
 /** Reads exactly so many bytes, however they arrive. */

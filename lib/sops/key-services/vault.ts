@@ -58,7 +58,8 @@ export function vault(options: VaultOptions): KeyService<VaultKey> {
   const trusting = new Map<string, Exchange>();
   const exchangeWith = (authority: string | undefined): Exchange => {
     if (authority === undefined) return usual;
-    const exchange = trusting.get(authority) ?? serviceExchange({ authority });
+    const exchange =
+      trusting.get(authority) ?? serviceExchange({ outbound: { tls: { certificateAuthority: authority } } });
     trusting.set(authority, exchange);
     return exchange;
   };
