@@ -17,6 +17,16 @@ export type IndexCollector = {
   finish(head: unknown, hasEntries: boolean): HelmIndex;
 };
 
+/** Charts and versions of one index. Fifty megabytes hold fewer of them where each says what every version says. */
+const countLimit = 262_144;
+/** Bytes of one version, or of what an index has besides: pieces are objects in memory one at a time. */
+const pieceLimit = 1024 * 1024;
+
+/** Refuses a piece of an index that is too large to become objects. */
+export function checkPiece(bytes: number, place: string): void {
+  if (bytes > pieceLimit) throw new Error(`${place} has ${bytes} bytes: more than ${pieceLimit} are not read`);
+}
+
 /** Indentation of a version within the stored index. */
 const versionIndent = "      ";
 
@@ -27,11 +37,19 @@ const versionIndent = "      ";
 export function collectIndex(source: "yaml" | "json", budget: Budget): IndexCollector {
   const decoding = { source, budget };
   const charts = new Map<string, Buffer>();
+  const most = budget.left * 2.5;
+  let written = 0;
+  let count = 0;
+  const another = () => {
+    if (++count > countLimit) throw new Error(`the index has more than ${countLimit} charts and versions`);
+  };
   return {
     chart: (name, versions) => {
+      another();
       const valid: { version: Version; text: string }[] = [];
       let position = 0;
       for (const value of versions) {
+        another();
         const place = `entries.${name}[${position++}]`;
         const entry = decodeStruct(value, chartVersion, place, decoding);
         if (entry === undefined) continue;
@@ -39,14 +57,20 @@ export function collectIndex(source: "yaml" | "json", budget: Budget): IndexColl
         if (objectionTo(entry) !== undefined) continue;
         const version = typeof entry.version === "string" ? parseLooseVersion(entry.version) : undefined;
         if (version === undefined) continue;
-        valid.push({ version, text: mapped(formatFields(entry, chartVersion, versionIndent), versionIndent) });
+        const text = mapped(formatFields(entry, chartVersion, versionIndent), versionIndent);
+        written += text.length;
+        if (written > most) throw new Error(`the index becomes more than ${most} bytes of JSON`);
+        valid.push({ version, text });
       }
       // Stable, where Go's sort of more than twelve is not: versions that differ in build metadata alone stay as they came.
       valid.sort((a, b) => compareVersions(b.version, a.version));
       const texts = valid.map(({ text }) => text);
       charts.set(name, Buffer.from(listed(texts, "    ")));
     },
-    nothing: (name) => charts.set(name, Buffer.from("null")),
+    nothing: (name) => {
+      another();
+      charts.set(name, Buffer.from("null"));
+    },
     finish: (value, hasEntries) => {
       const head = decodeStruct(value, indexFile, "", decoding) ?? {};
       if (typeof head.apiVersion !== "string" || head.apiVersion === "") throw new Error("no API version specified");

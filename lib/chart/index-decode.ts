@@ -13,6 +13,8 @@ export type Decoding = { source: "yaml" | "loose-yaml" | "json"; budget: Budget 
 /** A decoded struct: its fields by name, absent where they have no value. */
 export type Decoded = { [field: string]: unknown };
 
+/** Characters that a part of such a value counts for: what it takes in memory. */
+const nodeCost = 16;
 /** Levels of lists and maps within a value of any type. */
 const depthLimit = 200;
 
@@ -91,7 +93,7 @@ function structOf(
     const found = fieldOf(shape.fields, key);
     if (found === undefined) {
       if (decoding.source !== "yaml") continue;
-      throw new Error(`${place === "" ? "" : `${place}: `}unknown field ${JSON.stringify(key)}`);
+      throw new Error(`${place === "" ? "" : `${place}: `}json: unknown field ${JSON.stringify(key)}`);
     }
     const [name, field] = found;
     const at = place === "" ? name : `${place}.${name}`;
@@ -125,7 +127,7 @@ function goNumber(value: number): string {
 
 function anyOf(value: unknown, place: string, decoding: Decoding, depth: number): unknown {
   if (depth > depthLimit) throw new Error(`${place}: nests deeper than ${depthLimit} levels`);
-  spend(decoding, 1);
+  spend(decoding, nodeCost);
   if (value === null || value === undefined || typeof value === "boolean") return value ?? null;
   if (typeof value === "string") return take(value, decoding);
   if (typeof value === "bigint") return Number(value);

@@ -1,5 +1,5 @@
 import type { HelmIndex } from "./index.ts";
-import { collectIndex, type IndexCollector } from "./index-collect.ts";
+import { checkPiece, collectIndex, type IndexCollector } from "./index-collect.ts";
 import type { Budget } from "./index-decode.ts";
 import { fieldOf, indexFile } from "./index-shape.ts";
 
@@ -110,6 +110,7 @@ function readValue(cursor: Cursor): unknown {
     }
   }
   cursor.at = at;
+  checkPiece(at - start, "a piece of the index");
   try {
     return JSON.parse(bytes.toString("utf8", start, at));
   } catch (error) {

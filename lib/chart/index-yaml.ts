@@ -2,13 +2,13 @@ import { isUtf8 } from "node:buffer";
 import { parseStrictYaml, yamlProblem } from "../text/yaml.ts";
 import type { HelmIndex } from "./index.ts";
 import { byBytes } from "./index-by-bytes.ts";
-import { collectIndex } from "./index-collect.ts";
+import { checkPiece, collectIndex } from "./index-collect.ts";
 import type { Budget } from "./index-decode.ts";
 import { readBlockItem } from "./index-lines.ts";
 import { fieldOf, indexFile } from "./index-shape.ts";
 
-/** Bytes of YAML that are parsed as one document: the parser takes some thirty times as much memory. */
-const wholeLimit = 8 * 1024 * 1024;
+/** Bytes of YAML that are parsed as one document: the parser takes up to eighty times as much memory. */
+const wholeLimit = 4 * 1024 * 1024;
 
 /**
  * Reads an index that is YAML (HR-005). The index is taken apart at the indentation of its charts and their versions, as every
@@ -16,8 +16,9 @@ const wholeLimit = 8 * 1024 * 1024;
  * not a document of its own (an alias of another piece, text within quotes that looks like a version), or the index is written in
  * another style, it is parsed as a whole, if it is not too large for that. Throws a sentence where it cannot be read.
  */
-export function readYamlIndex(bytes: Buffer, budget: Budget): HelmIndex {
-  if (!isUtf8(bytes)) throw new Error("the index is not valid UTF-8");
+export function readYamlIndex(text: Buffer, budget: Budget): HelmIndex {
+  if (!isUtf8(text)) throw new Error("the index is not valid UTF-8");
+  const bytes = text.includes("\r\n") ? Buffer.from(text.toString("latin1").replaceAll("\r\n", "\n"), "latin1") : text;
   try {
     return readPieces(bytes, { ...budget });
   } catch (error) {
@@ -72,9 +73,9 @@ function readPieces(bytes: Buffer, budget: Budget): HelmIndex {
     started = true;
     // Another document may follow, which nobody reads.
     if (/^(?:---|\.\.\.)(?:\s|$)/.test(text)) break;
-    if (!/^[a-zA-Z]/.test(text)) throw new Unusual(`line ${lines.line} is no key`);
+    if (!/^["'a-zA-Z]/.test(text)) throw new Unusual(`line ${lines.line} is no key`);
     if (!/^entries:\s*(?:#.*)?$/.test(text)) {
-      if (/^entries\b/i.test(text)) throw new Unusual("its entries are");
+      if (/^["']?entries\b/i.test(text)) throw new Unusual("its entries are");
       head.push(`${text}\n${bodyOf(lines, 0)}`);
     } else {
       if (hasEntries) throw new Unusual(`entries are there twice`);
@@ -84,7 +85,9 @@ function readPieces(bytes: Buffer, budget: Budget): HelmIndex {
     }
     if (head.length > 64) throw new Unusual("it has many keys");
   }
-  return collector.finish(parse(head.join("")), hasEntries);
+  const text = head.join("");
+  checkPiece(text.length, "what the index has besides its entries");
+  return collector.finish(parse(text), hasEntries);
 }
 
 /** The charts of the lines that follow; whether there are some. */
@@ -93,16 +96,26 @@ function readCharts(lines: Lines, collector: ReturnType<typeof collectIndex>): b
   for (let indent = 0; follows(lines, (next) => next > 0); ) {
     advance(lines);
     if (lines.indent < 0) continue;
-    const key = /^([a-zA-Z][a-zA-Z0-9._-]*):\s*(\[\])?\s*(?:#.*)?$/.exec(textOf(lines).slice(lines.indent));
     if (names.size === 0) indent = lines.indent;
-    const name = key?.[1];
-    if (name === undefined || lines.indent !== indent || parseStrictYaml(name) !== name)
-      throw new Unusual(`line ${lines.line} is no chart's name`);
+    const { name, isEmpty } = lines.indent === indent ? chartKey(textOf(lines), lines.line) : {};
+    if (name === undefined) throw new Unusual(`line ${lines.line} is no chart's name`);
     if (names.has(name)) throw new Error(`line ${lines.line}: duplicated chart ${name}`);
     names.add(name);
-    collector.chart(name, key?.[2] === undefined ? versionsIn(lines, indent) : []);
+    collector.chart(name, isEmpty === true ? [] : versionsIn(lines, indent));
   }
   return names.size > 0;
+}
+
+/** The chart that a line names, and whether the line says that it has no versions; nothing where it says anything else. */
+function chartKey(line: string, number: number): { name?: string; isEmpty?: boolean } {
+  const simple = /^ *([a-zA-Z][a-zA-Z0-9._-]{5,}):$/.exec(line)?.[1];
+  if (simple !== undefined) return { name: simple, isEmpty: false };
+  checkPiece(line.length, `line ${number}`);
+  const value = parse(line);
+  const [name, ...others] = isMap(value) ? Object.keys(value) : [];
+  if (!isMap(value) || name === undefined || others.length > 0 || !/:\s*(?:\[\]\s*)?(?:#.*)?$/.test(line)) return {};
+  const versions = value[name];
+  return versions === null || Array.isArray(versions) ? { name, isEmpty: versions !== null } : {};
 }
 
 /** The versions of one chart, each parsed when it is asked for. */
@@ -121,6 +134,7 @@ function* versionsIn(lines: Lines, parent: number): Generator<unknown> {
     const start = lines.at;
     const line = lines.line;
     skipBody(lines, indent);
+    checkPiece(lines.end - start, `line ${line}: a version`);
     const item = lines.bytes.toString("utf8", start, lines.end);
     const read = readBlockItem(item, indent);
     if (read !== undefined) yield read;
