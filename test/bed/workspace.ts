@@ -75,6 +75,7 @@ export type Workspace = {
 export const apiVersions = {
   GitRepository: "source.toolkit.fluxcd.io/v1",
   HelmRepository: "source.toolkit.fluxcd.io/v1",
+  HelmChart: "source.toolkit.fluxcd.io/v1",
   Kustomization: "kustomize.toolkit.fluxcd.io/v1",
   Receiver: "notification.toolkit.fluxcd.io/v1",
   Provider: "notification.toolkit.fluxcd.io/v1beta3",
