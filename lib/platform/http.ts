@@ -1,9 +1,9 @@
-import { request as httpRequest, type IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
+import type { IncomingMessage } from "node:http";
 import { pipeline, type Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
-import { AddressRefused, tenantAddress } from "./tenant-address.ts";
+import { ask } from "./ask.ts";
+import { AskError } from "./ask-error.ts";
 
 /**
  * `limit` is in bytes of the decoded body; `redirects` is how many are followed; `signal` ends waiting and reading; `attempts` is
@@ -72,18 +72,14 @@ async function request(
   { signal, knownTag }: { signal: AbortSignal; knownTag?: string },
 ): Promise<IncomingMessage> {
   try {
-    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-    const headers = { "user-agent": "sluice", ...(knownTag === undefined ? {} : { "if-none-match": knownTag }) };
-    const asking = send(url, { headers, agent: false, signal, ...tenantAddress(url) });
-    return await new Promise((resolve, reject) => {
-      asking.once("response", resolve);
-      asking.on("error", reject);
-      asking.end();
-    });
+    const headers = knownTag === undefined ? {} : { "if-none-match": knownTag };
+    return await ask({ method: "GET", url, headers, signal });
   } catch (error) {
     if (signal.aborted) throw new Error(`${named(url)} did not answer in time`, { cause: error });
-    const message = `${named(url)} could not be reached: ${error instanceof Error ? error.message : String(error)}`;
-    throw error instanceof AddressRefused ? new Error(message, { cause: error }) : new Temporary(message);
+    const words = error instanceof AskError ? error.words : String(error);
+    const message = `${named(url)} could not be reached: ${words}`;
+    const isFinal = error instanceof AskError && error.code === "address-refused";
+    throw isFinal ? new Error(message, { cause: error }) : new Temporary(message);
   }
 }
 
