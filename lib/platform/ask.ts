@@ -79,7 +79,8 @@ function send(
       clearTimeout(head);
       head = setTimeout(() => outgoing.destroy(silent()), silence);
     };
-    wait();
+    // It begins with the connection: a request that waits for its turn is not the server's fault.
+    outgoing.once("socket", wait);
     outgoing.on("drain", wait);
     outgoing.once("finish", wait);
     outgoing.once("timeout", () => outgoing.destroy(silent()));

@@ -146,6 +146,29 @@ describe("a proxy of the object", () => {
   });
 });
 
+describe("a connection without a proxy", () => {
+  const open = (host: string, port: number, signal: AbortSignal = AbortSignal.timeout(10_000)) =>
+    openConnection({}, host, port, signal);
+
+  it("GE-014, TM-008, SN-011: is opened by name or address, and told in Go's words where it is not", async () => {
+    for (const host of ["127.0.0.1", "localhost"]) {
+      const socket = await open(host, ports.banner);
+      expect(String((await once(socket, "data"))[0])).toBe("SSH-2.0-test\r\n");
+      socket.destroy();
+    }
+    await expect(open("127.0.0.1", 1)).rejects.toMatchObject({
+      code: "unreachable",
+      message: "dial tcp 127.0.0.1:1: connect: connection refused",
+    });
+    for (const host of ["169.254.169.254", "[fd00:ec2::254]", "::ffff:169.254.169.254", "2852039166", "0xa9.254.43518"])
+      await expect(open(host, 22)).rejects.toMatchObject({ name: "AskError", code: "address-refused" });
+    await expect(open("git.gitea.svc.cluster.local", 22)).rejects.toThrow("a name of the cluster's own network");
+    await expect(open("a b", 22)).rejects.toThrow("the host's name is not valid");
+    const reason = new Error("the time of the object is over");
+    await expect(open("127.0.0.1", ports.banner, AbortSignal.abort(reason))).rejects.toBe(reason);
+  });
+});
+
 describe("the proxies of the environment", () => {
   it("SEC-005: serve whoever has no proxy of its own, but for what NO_PROXY names", async () => {
     vi.stubEnv("HTTPS_PROXY", `http://canary-user:canary%3Apass%40word@127.0.0.1:${proxies.http.port}`);
