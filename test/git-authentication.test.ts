@@ -3,6 +3,7 @@ import { jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createCertificateAuthority, issueCertificate } from "../lib/platform/local/certificate.ts";
 import { type FakeCloud, startFakeCloud } from "./bed/cloud.ts";
+import { startHttpProxy } from "./bed/proxy.ts";
 import { conditionOf, openWorkspace, type Workspace } from "./bed/workspace.ts";
 
 const authority = createCertificateAuthority("private Git");
@@ -81,6 +82,32 @@ describe("a private repository over HTTPS", () => {
     const requestedAt = await workspace.reconcile("GitRepository", "app");
     await workspace.until("GitRepository", "app", ({ status }) => status?.lastHandledReconcileAt === requestedAt);
     expect(api.calls).toEqual([]);
+  });
+
+  it("SEC-004, SEC-006, SEC-012, GE-014: through a proxy, the API as well as the repository", async () => {
+    const proxy = await startHttpProxy({ credentials: { username: "jane", password: token } });
+    try {
+      const spec = { provider: "github", secretRef: { name: "app" }, proxySecretRef: { name: "proxy" } } as const;
+      await workspace.gitRepository("proxied", url, spec);
+      const missing = await failed("proxied", "AuthenticationFailed");
+      expect(conditionOf(missing.status, "Ready")?.message).toBe(
+        `failed to configure proxy options: secret '${workspace.namespace}/proxy' not found`,
+      );
+      await secret("proxy", { address: proxy.address, username: "jane", password: "wrong" });
+      await workspace.reconcile("GitRepository", "proxied");
+      await workspace.until("GitRepository", "proxied", ({ status }) =>
+        /Proxy Authentication Required/i.test(conditionOf(status, "Ready")?.message ?? ""),
+      );
+      await workspace.patch("Secret", "proxy", { stringData: { password: token } });
+      await workspace.reconcile("GitRepository", "proxied");
+      const object = await workspace.untilReady("GitRepository", "proxied");
+      const [apiHost, gitHost] = [new URL(api.url).host, new URL(url).host];
+      expect(new Set(proxy.asked)).toEqual(new Set([`CONNECT ${apiHost}`, `CONNECT ${gitHost}`]));
+      const events = await workspace.events("GitRepository", "proxied");
+      expect(JSON.stringify([object.status, events])).not.toContain("c4n4ry");
+    } finally {
+      await proxy.stop();
+    }
   });
 
   it("GIT-064, GIT-069, SEC-007: providers that are not configured", async () => {
