@@ -4,10 +4,17 @@ import type { Config, Key, PublicKey, Signature } from "openpgp";
 const sizeLimit = 256 * 1024;
 
 /**
- * What Flux's OpenPGP accepts: keys of every algorithm and curve. Signatures made with MD5, RIPEMD or SHA-1 are refused all the same.
+ * What Flux's OpenPGP accepts: keys of every algorithm and curve that this one can compute, and SHA-1, by which Git itself names
+ * what is signed; signatures with MD5 or RIPEMD-160 are none.
  */
-function lenient(config: Config): Config {
-  return { ...config, minRSABits: 1024, rejectPublicKeyAlgorithms: new Set(), rejectCurves: new Set() };
+function lenient({ config, enums }: Pick<typeof import("openpgp"), "config" | "enums">): Config {
+  return {
+    ...config,
+    minRSABits: 1024,
+    rejectPublicKeyAlgorithms: new Set(),
+    rejectCurves: new Set(),
+    rejectMessageHashAlgorithms: new Set([enums.hash.md5, enums.hash.ripemd]),
+  };
 }
 
 /**
@@ -70,8 +77,8 @@ async function signerOf(
   ring: readonly Key[],
   now: Date,
 ): Promise<PublicKey | undefined> {
-  const { config: defaults, createMessage, verify } = await import("openpgp");
-  const config = lenient(defaults);
+  const { config: defaults, createMessage, enums, verify } = await import("openpgp");
+  const config = lenient({ config: defaults, enums });
   for (const packet of parsed.packets) {
     const keyId = packet.issuerKeyID;
     const makers = ring.filter((key) => key.getKeys(keyId).length > 0);

@@ -157,6 +157,21 @@ describe.runIf(isInstalled("gpg"))("OpenPGP signatures by git and GnuPG", () => 
     expect(await verifyCommit(await commitBy(byPgp(key.id)), { keyRings: [ring] })).toBe(key.id);
   });
 
+  it("GIT-081: digests, old ones as Flux takes them", async () => {
+    const key = await repository.pgpKey("digests", "rsa2048");
+    const payload = Buffer.from("tree\n");
+    const keys = { ...none, keyRings: [key.ring] };
+    const signed = async (digest: string) => {
+      const options = ["--allow-weak-digest-algos", "--digest-algo", digest, "--local-user", key.id];
+      const made = await repository.run("gpg", ["--batch", ...options, "--armor", "--detach-sign"], payload);
+      return { payload, signature: made.toString("latin1") };
+    };
+    for (const digest of ["SHA512", "SHA224", "SHA1"])
+      expect(await verifySignature("commit", await signed(digest), keys, now)).toBe(key.id);
+    for (const digest of ["MD5", "RIPEMD160"])
+      await expect(verifySignature("commit", await signed(digest), keys, now)).rejects.toThrow(noPgpMatch);
+  });
+
   it("GIT-081: a key that has expired, or is revoked, verifies nothing that it signed before", async () => {
     const short = await repository.pgpKey("short", "ed25519", "1d");
     const content = await commitBy(byPgp(short.id));
