@@ -1,6 +1,8 @@
 import { buffer } from "node:stream/consumers";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseAdvertisement } from "./capabilities.ts";
+import { GitError } from "./git-error.ts";
 import { defaultLimits } from "./limits.ts";
 import { type Packet, parsePackets, textOf, textPacket } from "./pkt-line.ts";
 import { formatOlderFetch, olderPackfileOf, parseOlderReadiness } from "./protocol-v0.ts";
@@ -72,6 +74,41 @@ describe("advertisements of versions 0 and 1", () => {
     await expect(read("ERR no such repository", flush)).rejects.toThrow(/says: no such repository/);
     const many = packets(...Array.from({ length: 6 }, (_, index) => `${id} refs/heads/${index}`), flush);
     await expect(parseAdvertisement(many, { advertisement: 10, references: 5 })).rejects.toThrow(/more than 5/);
+  });
+});
+
+describe("what servers make up", () => {
+  it("GE-001: nothing but a GitError comes out of an advertisement or an answer", async () => {
+    const word = fc.constantFrom(
+      id,
+      `${id} HEAD`,
+      "version 1",
+      "version 2",
+      "\0",
+      "capabilities^{}",
+      "^{}",
+      "shallow",
+      " ",
+    );
+    const text = fc.array(fc.oneof(word, fc.string({ maxLength: 8 })), { maxLength: 5 }).map((parts) => parts.join(""));
+    const special = fc.constantFrom<Packet>(flush, { type: "delimiter" }, { type: "end" }, band(1, "x"), band(3, "x"));
+    const readers = [
+      (parts: (string | Packet)[]) => parseAdvertisement(packets(...parts), { advertisement: 50, references: 3 }),
+      (parts: (string | Packet)[]) => buffer(olderPackfileOf(packets(...parts))),
+      (parts: (string | Packet)[]) => parseOlderReadiness(packets(...parts)),
+    ];
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(text, special), { maxLength: 8 }), async (parts) => {
+        for (const reader of readers) {
+          const failure: unknown = await reader(parts).then(
+            () => undefined,
+            (error: unknown) => error,
+          );
+          if (failure !== undefined) expect(failure).toBeInstanceOf(GitError);
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 });
 

@@ -44,11 +44,10 @@ export async function withSession<T>(
   signal: AbortSignal,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { url, ssh, outbound } = remote;
+  const { url, ssh, proxy, outbound = proxy === undefined ? {} : { proxy } } = remote;
   if (!/^ssh:/i.test(url)) return overHttp(remote, limits, signal, work);
   if (ssh === undefined) throw new GitError("invalid", "a repository over ssh needs a private key and known_hosts");
-  const sshRemote = { url, ssh, ...(outbound === undefined ? {} : { outbound }) };
-  const transport = sshTransport(sshRemote, limits, signal);
+  const transport = sshTransport({ url, ssh, outbound }, limits, signal);
   try {
     return await work((await begin(transport, limits, signal)).session);
   } catch (error) {
