@@ -135,7 +135,9 @@ describe("a Vault with a certificate of its own authority", () => {
     const decrypt = (instances: unknown[]) =>
       vault({ token: "word", login: login(instances) })({ ...key, vaultAddress });
     expect(Buffer.from(await decrypt([trusted]))).toEqual(dataKey);
-    await expect(decrypt([{ ...trusted, address: address }])).rejects.toThrow("certificate signed by unknown authority");
+    await expect(decrypt([{ ...trusted, address: address }])).rejects.toThrow(
+      "certificate signed by unknown authority",
+    );
     await expect(decrypt(["no object"])).rejects.toThrow("certificate signed by unknown authority");
   });
 });
