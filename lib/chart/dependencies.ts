@@ -37,8 +37,8 @@ export async function addDependencies(chart: Chart, sources: DependencySources):
     const isLocal = dependency.repository === "" || dependency.repository.startsWith("file://");
     try {
       const found = await (isLocal ? localChart(dependency, sources) : remoteChart(dependency, sources, opened));
-      if (dependency.alias !== "") found.metadata.name = dependency.alias;
-      chart.dependencies.push(found);
+      // Flux renames the chart to its alias, and the helm CLI then takes it for missing. Under its own name every reader finds it.
+      chart.dependencies.push({ ...found, directory: name });
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);
       const told = `failed to add ${isLocal ? "local" : "remote"} dependency '${name}': ${words}`;

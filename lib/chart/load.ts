@@ -16,6 +16,8 @@ export type Chart = {
   /** Everything else, CRDs too. */
   files: ChartFile[];
   dependencies: Chart[];
+  /** The directory below `charts/` that it is packaged into, where that is not its name. */
+  directory?: string;
 };
 
 /** Levels of charts within charts. */

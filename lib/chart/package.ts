@@ -15,7 +15,8 @@ const level = 6;
 /**
  * Packages a chart as `helm package` does (HC-045): `Chart.yaml` written anew, the lock file, values, schema, templates, other files,
  * then the charts within it in the same order, all below a directory with the chart's name. Always the same bytes for the
- * same chart. Throws where the schema is no JSON.
+ * same chart. Throws where the schema is no JSON, or a name would lead out of
+ * its directory.
  */
 export async function packageChart(chart: Chart): Promise<Buffer> {
   const archive = pack();
@@ -43,7 +44,12 @@ function* filesOf(chart: Chart, base: string): Generator<{ name: string; content
     yield { name: `${base}/values.schema.json`, content: chart.schema };
   }
   for (const { name, content } of [...chart.templates, ...chart.files]) yield { name: `${base}/${name}`, content };
-  for (const dependency of chart.dependencies) yield* filesOf(dependency, `${base}/charts/${dependency.metadata.name}`);
+  for (const dependency of chart.dependencies) {
+    const directory = dependency.directory ?? dependency.metadata.name;
+    if (directory === "" || directory === "." || directory === ".." || /[/\\]/.test(directory))
+      throw new Error(`${JSON.stringify(directory)} is not a valid chart name`);
+    yield* filesOf(dependency, `${base}/charts/${directory}`);
+  }
 }
 
 function plainLock(value: Chart["lock"]): Record<string, unknown> {

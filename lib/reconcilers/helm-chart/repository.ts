@@ -1,5 +1,6 @@
 import type { HelmRepository } from "../../api/helm-repository.ts";
 import { chooseVersion } from "../../chart/chart-version.ts";
+import { normalizedUrl } from "../../chart/dependencies.ts";
 import { downloadChart, fetchIndex } from "../../chart/download.ts";
 import { type HelmIndex, parseIndex, readStoredIndex } from "../../chart/index.ts";
 import type { Context } from "../../engine/reconciler.ts";
@@ -39,9 +40,10 @@ export async function openRepository(context: Context, object: HelmRepository): 
 async function openIndexCharts(
   context: Context,
   object: HelmRepository,
-  { repository }: RepositoryClient & { type: "default" },
+  client: RepositoryClient & { type: "default" },
   signal: AbortSignal,
 ): Promise<Charts> {
+  const repository = { ...client.repository, url: normalizedUrl(client.repository.url) };
   const index = (await storedIndex(context, object)) ?? (await servedIndex());
   return {
     isRegistry: false,
