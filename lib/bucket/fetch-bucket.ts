@@ -1,0 +1,143 @@
+import { archiveTree, type TreeEntry } from "../platform/archive/archive-tree.ts";
+import type { Spool } from "../platform/spool.ts";
+import { isIgnored, parseSourceIgnore } from "../text/source-ignore.ts";
+import { type ObjectStore, ObjectStoreError } from "./object-store.ts";
+
+/** Which objects of which bucket are wanted. `ignore` are patterns that have the last word (BKT-009). */
+export type BucketSource = { bucket: string; prefix: string; ignore?: string };
+
+/** The objects that a listing gives, by their keys, and the file with patterns at the root, which is an artifact's too (BKT-005). */
+export type Selection = { objects: Map<string, { etag: string; size: number }>; ignoreFile?: Buffer };
+
+/** Objects that an earlier artifact holds already, by key with etag, and their bytes (SB-009). */
+export type Earlier = { etags: ReadonlyMap<string, string>; content: ReadonlyMap<string, Buffer> };
+
+const ignoreName = ".sourceignore";
+
+/** How much is read, and at the same time: the objects wait in memory for their place in the archive. */
+export const bucketLimits = {
+  objects: 200_000,
+  object: 1024 * 1024 * 1024,
+  ignoreFile: 1024 * 1024,
+  ahead: { files: 100, bytes: 64 * 1024 * 1024 },
+} as const;
+
+/**
+ * What a bucket has now (BKT-002, BKT-003, BKT-009): keys that end in `/`, the file of patterns itself and what the patterns leave out
+ * are not among it. Throws an Error in Flux's words.
+ */
+export async function selectObjects(store: ObjectStore, source: BucketSource, signal: AbortSignal): Promise<Selection> {
+  const { bucket, prefix, ignore } = source;
+  const exists = await store.exists(signal).catch((error: unknown) => {
+    throw worded(`failed to confirm existence of '${bucket}' bucket`, error, signal);
+  });
+  if (!exists) throw new Error(`bucket '${bucket}' not found`);
+  const file = await store.read({ key: ignoreName }, bucketLimits.ignoreFile, signal).catch((error: unknown) => {
+    throw worded(`failed to get Etag for '${ignoreName}' object`, error, signal);
+  });
+  const rules = [
+    ...(file === undefined ? [] : parseSourceIgnore(file.bytes.toString("utf8"), [])),
+    ...(ignore === undefined ? [] : parseSourceIgnore(ignore, [])),
+  ];
+  const objects: Selection["objects"] = new Map();
+  try {
+    for await (const page of store.list(prefix, signal)) {
+      for (const { key, etag, size } of page) {
+        if (key === "" || key.endsWith("/") || key === ignoreName || isIgnored(rules, key.split("/"), false)) continue;
+        objects.set(key, { etag, size });
+        if (objects.size > bucketLimits.objects)
+          throw new Error(
+            `there are more than ${bucketLimits.objects} objects: a prefix or patterns can leave some out`,
+          );
+      }
+    }
+  } catch (error) {
+    const words = `indexation of objects from bucket '${bucket}' failed: listing objects from bucket '${bucket}' failed`;
+    throw worded(words, error, signal);
+  }
+  return { objects, ...(file === undefined ? {} : { ignoreFile: file.bytes }) };
+}
+
+/** The artifact of what was selected, and the etags of what is in it: objects may have changed or gone since (BKT-006). */
+export type FetchedBucket = { spool: Spool; digest: string; etags: Map<string, string> };
+
+/**
+ * Reads the objects, at most a hundred at a time and not more than memory bears, and archives them under their whole keys (BKT-005 to
+ * BKT-008). What an earlier artifact has with the same etag is taken from there. Throws an Error in Flux's words.
+ */
+export async function fetchObjects(
+  store: ObjectStore,
+  { bucket }: BucketSource,
+  { objects, ignoreFile }: Selection,
+  earlier: Earlier | undefined,
+  signal: AbortSignal,
+): Promise<FetchedBucket> {
+  const etags = new Map<string, string>();
+  const gone = new Set<string>();
+  const read = async (key: string, etag: string): Promise<Buffer> => {
+    const known = earlier?.etags.get(key) === etag ? earlier.content.get(confined(key)) : undefined;
+    if (known !== undefined) {
+      etags.set(key, etag);
+      return known;
+    }
+    const found = await store.read({ key, etag }, bucketLimits.object, signal).catch((error: unknown) => {
+      throw worded(`fetch from bucket '${bucket}' failed: failed to get '${key}' object`, error, signal);
+    });
+    if (found === undefined) {
+      gone.add(key);
+      throw new Gone();
+    }
+    etags.set(key, found.etag);
+    return found.bytes;
+  };
+  for (let attempt = 1; ; attempt++) {
+    const entries = [...objects]
+      .filter(([key]) => !gone.has(key))
+      .map(
+        ([key, { etag, size }]): TreeEntry => ({
+          path: confined(key),
+          type: "file",
+          size,
+          content: () => read(key, etag),
+        }),
+      );
+    if (ignoreFile !== undefined) entries.push({ path: ignoreName, type: "file", content: () => ignoreFile });
+    try {
+      const { spool, digest } = await archiveTree(entries, { ahead: bucketLimits.ahead, signal });
+      return { spool, digest, etags };
+    } catch (error) {
+      // The archive is begun anew without what has gone; what was read once is not read again where it was kept.
+      if (!(error instanceof Gone)) throw error;
+      if (attempt === attemptLimit)
+        throw new Error(`fetch from bucket '${bucket}' failed: its objects keep disappearing`, { cause: error });
+      etags.clear();
+    }
+  }
+}
+
+/** How often objects may disappear while the others are read. */
+const attemptLimit = 5;
+
+/** An object was listed and is not there any more. */
+class Gone extends Error {}
+
+/** A key as a path below the root, however it tries to leave it (BKT-008). */
+function confined(key: string): string {
+  const path: string[] = [];
+  for (const part of key.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") path.pop();
+    else path.push(part);
+  }
+  return path.join("/");
+}
+
+function worded(words: string, error: unknown, signal: AbortSignal): Error {
+  const told =
+    signal.aborted && !(error instanceof ObjectStoreError)
+      ? "context deadline exceeded"
+      : error instanceof Error
+        ? error.message
+        : String(error);
+  return new Error(`${words}: ${told}`, { cause: error });
+}
