@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { bedCluster, uniqueNamespace } from "../../../test/bed/bed.ts";
 import { type FakeCloud, startFakeCloud } from "../../../test/bed/cloud.ts";
 import { openTestPlatform, type TestPlatform } from "../../../test/bed/local-platform.ts";
+import { startHttpProxy } from "../../../test/bed/proxy.ts";
 import type { GitRepository, GitRepositorySpec } from "../../api/git-repository.ts";
 import type { ClusterClient } from "../../cluster/client.ts";
 import { connect } from "../../cluster/connect.ts";
@@ -156,6 +157,26 @@ describe("credentials of a provider", () => {
     expect(new URLSearchParams(cloud.calls[0]?.body).get("scope")).toBe(
       "499b84ac-1321-427f-aa17-267ca6975798/.default",
     );
+  });
+
+  it("SEC-006: a cloud and an API are asked through the object's proxy, a token for each", async () => {
+    const proxied = await startHttpProxy();
+    try {
+      const proxy = { address: proxied.address };
+      const place = `CONNECT ${new URL(cloud.url).host}`;
+      cloud.answers.set("POST /t/oauth2/v2.0/token", () => ({ body: { access_token: "proxied", expires_in: 3600 } }));
+      const url = "https://dev.azure.com/org/project/_git/repo";
+      const spec = { url, provider: "azure", serviceAccountName: "azure" } as const;
+      const remote = await read(spec, { args: [open], proxy });
+      expect(remote).toEqual({ url, credentials: { bearerToken: "proxied" }, proxy });
+      expect(proxied.asked).toEqual([place]);
+      cloud.answers.set("POST /", () => ({ status: 403, body: {} }));
+      await failureOf({ url: codeCommit, provider: "aws", serviceAccountName: "deployer" }, { args: [open], proxy });
+      expect(proxied.asked.length).toBeGreaterThanOrEqual(1);
+      expect(cloud.calls.map(({ path }) => path)).toEqual(["/t/oauth2/v2.0/token", "/"]);
+    } finally {
+      await proxied.stop();
+    }
   });
 
   it("GIT-062: a GitHub App, whose API is reached by the Secret's authority; its token is kept until the Secret changes", async () => {
