@@ -6,6 +6,7 @@ import { benchBundles } from "./bundles.ts";
 import { benchChain } from "./chain.ts";
 import { benchFetch } from "./fetch.ts";
 import { type Figure, printFigures } from "./figures.ts";
+import { benchIndex } from "./index.ts";
 import { benchMany, folders, prefixed, type Shape, substituted } from "./many.ts";
 import { type MeasuredSluice, startMeasuredSluice } from "./measured-sluice.ts";
 import { benchPush } from "./push.ts";
@@ -38,6 +39,7 @@ const benches: Record<string, { title: string; run: () => Promise<Figure[]> }> =
     run: () => onSluice((sluice) => onSluice((quiet) => benchUnhealthy(sluice, quiet, 200))),
   },
   fetch: { title: "Fetch of a large repository", run: benchFetch },
+  index: { title: "A repository's index", run: benchIndex },
   bundles: { title: "Bundles", run: benchBundles },
 };
 

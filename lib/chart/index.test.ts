@@ -72,8 +72,8 @@ describe("an index", () => {
     expect(() => parse(`{"apiVersion":"v1","serverInfo":{"a":${"[".repeat(5000)}${"]".repeat(5000)}}}`)).toThrow(
       "nests",
     );
-    const many = "  - name: app\n    version: 1.0.0\n".repeat(300_000);
-    expect(() => parse(`apiVersion: v1\nentries:\n  app:\n${many}`)).toThrow("more than 262144 charts and versions");
+    const many = `{"apiVersion":"v1","entries":{"app":[${"{},".repeat(300_000)}{}]}}`;
+    expect(() => parse(many)).toThrow("more than 262144 charts and versions");
     const keywords = `"a",`.repeat(500_000);
     const large = `{"apiVersion":"v1","entries":{"app":[{"name":"app","version":"1.0.0","keywords":[${keywords}"b"]}]}}`;
     expect(() => parse(large)).toThrow("more than 1048576 are not read");

@@ -3,8 +3,9 @@ import type { ChartRepository } from "../../chart/repository.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import type { ClientTls, Outbound } from "../../platform/outbound.ts";
 import { parseGoDuration } from "../../text/go-duration.ts";
+import { tlsFromSecret } from "../source/tls-secret.ts";
 import { registryCredentials } from "./registry-credentials.ts";
-import { basicCredentials, clientTls, IncompleteTls, type RepositorySecret, readRepositorySecret } from "./secret.ts";
+import { basicCredentials, hasTls, type RepositorySecret, readRepositorySecret } from "./secret.ts";
 
 /** How the repository or registry of a HelmRepository is asked. */
 export type RepositoryClient = { timeoutMilliseconds: number } & (
@@ -76,7 +77,7 @@ export async function repositoryClient(context: Reading, object: HelmRepository)
 
 function requiredTls(secret: RepositorySecret, context: Reading): ClientTls {
   try {
-    return clientTls(secret, legacy(secret, context));
+    return tlsFromSecret(secret.reference, secret.data, context.log);
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new Error(`failed to construct Helm client's TLS config: ${words}`, { cause: error });
@@ -90,23 +91,10 @@ function methodsOf(
 ): { credentials?: { username: string; password: string }; tls?: ClientTls } {
   try {
     const credentials = basicCredentials(secret);
-    const tls = optionalTls(secret, context);
+    const tls = hasTls(secret) ? tlsFromSecret(secret.reference, secret.data, context.log) : undefined;
     return { ...(credentials === undefined ? {} : { credentials }), ...(tls === undefined ? {} : { tls }) };
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new Error(`failed to detect authentication methods: ${words}`, { cause: error });
   }
-}
-
-function optionalTls(secret: RepositorySecret, context: Reading): ClientTls | undefined {
-  try {
-    return clientTls(secret, legacy(secret, context));
-  } catch (error) {
-    if (error instanceof IncompleteTls) return undefined;
-    throw error;
-  }
-}
-
-function legacy({ reference }: RepositorySecret, { log }: Reading): (key: string) => void {
-  return (key) => log.warn("a Secret has a deprecated key", { secret: reference, key });
 }

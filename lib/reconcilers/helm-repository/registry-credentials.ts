@@ -11,7 +11,7 @@ export function registryCredentials(secret: RepositorySecret, url: string): Cred
   const name = secret.reference.slice(secret.reference.indexOf("/") + 1);
   const credentials =
     secret.type === "kubernetes.io/dockerconfigjson"
-      ? dockerCredentials(secret, name, new URL(url.replace(/^oci:/, "https:")).host)
+      ? dockerCredentials(secret, name, hostOf(url.replace(/^oci:/, "https:")))
       : {
           username: secret.data.get("username")?.toString() ?? "",
           password: secret.data.get("password")?.toString() ?? "",

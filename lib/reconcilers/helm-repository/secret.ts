@@ -1,6 +1,4 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Context } from "../../engine/reconciler.ts";
-import type { ClientTls } from "../../platform/outbound.ts";
 
 /** A Secret as repositories use it: its type, and its values by key. */
 export type RepositorySecret = { reference: string; type: string; data: ReadonlyMap<string, Buffer> };
@@ -48,55 +46,9 @@ export function basicCredentials({
   return { username: username.toString(), password: password.toString() };
 }
 
-/** What is missing of a Secret's TLS keys, for a Secret that has to have them. */
-export class IncompleteTls extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "IncompleteTls";
-  }
-}
-
-/**
- * TLS keys of a Secret (SEC-001): a certificate with its key, an authority, or both; the old names count where the standard ones are
- * absent (SEC-002), which `onLegacy` hears of. Throws IncompleteTls, and a sentence for what is no PEM.
- */
-export function clientTls({ reference, data }: RepositorySecret, onLegacy: (key: string) => void): ClientTls {
-  const take = (key: string, legacy: string): string => {
-    const standard = data.get(key);
-    const old = data.get(legacy);
-    if (standard === undefined && old !== undefined) onLegacy(legacy);
-    return (standard ?? old)?.toString() ?? "";
-  };
-  const certificate = take("tls.crt", "certFile");
-  const key = take("tls.key", "keyFile");
-  const certificateAuthority = take("ca.crt", "caFile");
-  if ((certificate === "") !== (key === "")) {
-    const [present, missing] = certificate === "" ? ["tls.key", "tls.crt"] : ["tls.crt", "tls.key"];
-    throw new IncompleteTls(`secret '${reference}' contains '${present}' but missing '${missing}'`);
-  }
-  if (certificate === "" && certificateAuthority === "")
-    throw new IncompleteTls(`secret '${reference}' must contain either 'ca.crt' or both 'tls.crt' and 'tls.key'`);
-  if (certificate !== "" && !isPair(certificate, key)) throw new Error("failed to parse TLS certificate and key");
-  if (certificateAuthority !== "" && !isCertificate(certificateAuthority))
-    throw new Error("failed to parse CA certificate");
-  return {
-    ...(certificateAuthority === "" ? {} : { certificateAuthority }),
-    ...(certificate === "" ? {} : { certificate, key }),
-  };
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).subject !== undefined || true;
-  } catch {
-    return false;
-  }
-}
-
-function isPair(certificate: string, key: string): boolean {
-  try {
-    return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
-  } catch {
-    return false;
-  }
+/** Whether a Secret has TLS keys that are enough: an authority, or both halves of a pair, and no half of one (SEC-001). */
+export function hasTls({ data }: RepositorySecret): boolean {
+  const has = (key: string, old: string) => (data.get(key) ?? data.get(old) ?? "").length > 0;
+  const hasCertificate = has("tls.crt", "certFile");
+  return hasCertificate === has("tls.key", "keyFile") && (hasCertificate || has("ca.crt", "caFile"));
 }
