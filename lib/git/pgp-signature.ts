@@ -1,4 +1,4 @@
-import type { Config, Key, PublicKey, Signature } from "openpgp";
+import type { Config, Key, PublicKey, Signature, SignaturePacket } from "openpgp";
 
 /** The most characters of an armored signature. */
 const sizeLimit = 256 * 1024;
@@ -70,6 +70,9 @@ async function readRing(ring: string): Promise<Key[]> {
   return keys;
 }
 
+/** More signatures of one object than anybody makes: the rest is not looked at. */
+const signatureLimit = 32;
+
 /** The key of a ring that made the signature: the first signature by a known key decides. */
 async function signerOf(
   parsed: Signature,
@@ -77,26 +80,33 @@ async function signerOf(
   ring: readonly Key[],
   now: Date,
 ): Promise<PublicKey | undefined> {
-  const { config: defaults, createMessage, enums, verify } = await import("openpgp");
-  const config = lenient({ config: defaults, enums });
-  for (const packet of parsed.packets) {
-    const keyId = packet.issuerKeyID;
-    const makers = ring.filter((key) => key.getKeys(keyId).length > 0);
+  const packets = parsed.packets.slice(0, signatureLimit);
+  for (const packet of packets) {
+    const makers = ring.filter((key) => key.getKeys(packet.issuerKeyID).length > 0);
     for (const maker of makers) {
-      try {
-        const verificationKeys = maker.toPublic();
-        const message = await createMessage({ binary: Uint8Array.from(payload) });
-        const { signatures } = await verify({ message, signature: parsed, verificationKeys, date: now, config });
-        const own = signatures.find(({ keyID }) => keyID.equals(keyId));
-        if (own === undefined || (await own.verified) !== true) continue;
-        // That the key was good when it signed is verified above; Flux wants it to be good still.
-        await verificationKeys.getSigningKey(keyId, now, undefined, config);
-        return verificationKeys;
-      } catch {
-        // Another key of the same id may have made it.
-      }
+      // Another key of the same id may have made it.
+      if (await hasSigned(maker, packet, payload, now)) return maker;
     }
     if (makers.length > 0) return undefined;
   }
   return undefined;
+}
+
+async function hasSigned(maker: Key, packet: SignaturePacket, payload: Uint8Array, now: Date): Promise<boolean> {
+  const { config: defaults, createMessage, enums, PacketList, Signature, verify } = await import("openpgp");
+  const config = lenient({ config: defaults, enums });
+  try {
+    const only = new PacketList<SignaturePacket>();
+    only.push(packet);
+    const signature = new Signature(only);
+    const verificationKeys = maker.toPublic();
+    const message = await createMessage({ binary: Uint8Array.from(payload) });
+    const { signatures } = await verify({ message, signature, verificationKeys, date: now, config });
+    if (signatures.length !== 1 || (await signatures[0]?.verified) !== true) return false;
+    // That the key was good when it signed is verified above; Flux wants it to be good still.
+    await verificationKeys.getSigningKey(packet.issuerKeyID, now, undefined, config);
+    return true;
+  } catch {
+    return false;
+  }
 }

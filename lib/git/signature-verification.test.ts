@@ -1,6 +1,6 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createMessage, generateKey, sign } from "openpgp";
+import { createMessage, generateKey, readSignature, sign } from "openpgp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isInstalled, openSigningRepository, type SigningRepository } from "../../test/bed/git/signers.ts";
 import { signatureType } from "./signature-type.ts";
@@ -170,6 +170,27 @@ describe.runIf(isInstalled("gpg"))("OpenPGP signatures by git and GnuPG", () => 
       expect(await verifySignature("commit", await signed(digest), keys, now)).toBe(key.id);
     for (const digest of ["MD5", "RIPEMD160"])
       await expect(verifySignature("commit", await signed(digest), keys, now)).rejects.toThrow(noPgpMatch);
+  });
+
+  it("GIT-081: of several signatures, the first by a key that is known decides", async () => {
+    const [known, unknown] = [await repository.pgpKey("known"), await repository.pgpKey("unknown")];
+    const payload = Buffer.from("tree\n");
+    const signed = async (by: { id: string }[], text: Buffer) => {
+      const users = by.flatMap(({ id }) => ["--local-user", id]);
+      return repository.run("gpg", ["--batch", ...users, "--detach-sign"], text);
+    };
+    const armoredOf = async (...parts: Buffer[]) => {
+      const signature = await readSignature({ binarySignature: Uint8Array.from(Buffer.concat(parts)) });
+      return { payload, signature: signature.armor() };
+    };
+    const keys = { ...none, keyRings: [known.ring] };
+    const both = await armoredOf(await signed([unknown, known], payload));
+    expect(await verifySignature("commit", both, keys, now)).toBe(known.id);
+    const of = async (by: { id: string }, text: string) => signed([by], Buffer.from(text));
+    const wrongFirst = await armoredOf(await of(known, "other"), await of(known, "tree\n"));
+    await expect(verifySignature("commit", wrongFirst, keys, now)).rejects.toThrow(noPgpMatch);
+    const rightFirst = await armoredOf(await of(known, "tree\n"), await of(known, "other"));
+    expect(await verifySignature("commit", rightFirst, keys, now)).toBe(known.id);
   });
 
   it("GIT-081: a key that has expired, or is revoked, verifies nothing that it signed before", async () => {
