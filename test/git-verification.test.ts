@@ -22,7 +22,8 @@ beforeAll(async () => {
 afterAll(() => sources?.close());
 
 async function keySecret(): Promise<void> {
-  const stringData = { "jane.asc": ring, "other.asc": "no ring", "ssh.sshpub": "# none yet\n" };
+  // What has neither ending is a ring as well.
+  const stringData = { jane: ring, "other.asc": "no ring", "ssh.sshpub": "# none yet\n" };
   await sources.create({ apiVersion: "v1", kind: "Secret", metadata: { name: "keys" }, stringData });
 }
 
