@@ -181,6 +181,31 @@ describe("redirects", () => {
     expect((await resolve({ url: renamed, credentials: { bearerToken: secret } })).commit).toBe(id);
   });
 
+  it("GE-009: from http to https, never the other way", async () => {
+    const authority = createCertificateAuthority("redirects");
+    const tls = issueCertificate(authority, { names: ["127.0.0.1"] });
+    const { server, url, id } = await serve({ tls });
+    const trusted = { tls: { certificateAuthority: authority.certificate } };
+    const plain = await answering(to(`${url}/info/refs?service=git-upload-pack`));
+    expect((await resolve({ url: `${plain}/x.git`, ...trusted })).commit).toBe(id);
+    server.intercept = (request, response) => {
+      to(`${plain}/app.git/info/refs?service=git-upload-pack`)(request, response);
+      return true;
+    };
+    const told = await failure({ url: url.replace("app", "other"), ...trusted });
+    expect(told.message).toMatch(/http redirect: changes scheme from "https" to "http"/);
+  });
+
+  it("GE-009: a command is not redirected", async () => {
+    const { server, url } = await serve();
+    server.intercept = (request, response) => {
+      if (request.method !== "POST") return false;
+      response.writeHead(307, { location: "http://127.0.0.1:1/git-upload-pack" }).end();
+      return true;
+    };
+    expect((await failure({ url })).message).toMatch(/answered with HTTP status 307/);
+  });
+
   it.each([
     ["https://example.test/elsewhere", /target "\/elsewhere" does not end with \/info\/refs/],
     ["file:///app.git/info/refs", /unsupported scheme "file"/],

@@ -192,6 +192,20 @@ describe.runIf(isInstalled("ssh-keygen"))("SSH sessions", () => {
     await expect.poll(() => server.connections.open).toBe(0);
   });
 
+  it("GE-002: a server that allows one channel is connected to once more", async () => {
+    const server = await serve({ singleChannel: true });
+    await withSession(remoteOf(server), limits, AbortSignal.timeout(30_000), async (session) => {
+      const [tip] = await session.references(["refs/heads/main"]);
+      // What is read to its end leaves the channel to the next command; what is broken off does not.
+      expect(await session.references(["refs/tags/"])).toEqual([]);
+      expect(server.connections.all).toBe(1);
+      expect(await session.isReachable(commit, tip?.id ?? "")).toBe(true);
+      (await session.fetch({ wants: [commit], depth: 1 })).close();
+      expect(server.connections.all).toBe(2);
+    });
+    await expect.poll(() => server.connections.open).toBe(0);
+  });
+
   it("GE-014: through a proxy by CONNECT and by SOCKS5, and no further where the proxy refuses", async () => {
     const server = await serve();
     for (const start of [startHttpProxy, startSocksProxy]) {
