@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServerChannel } from "ssh2";
@@ -207,6 +207,37 @@ describe.runIf(isInstalled("ssh-keygen"))("SSH servers that mean no good", () =>
     });
     const never = await failure(remoteAt(errors.port));
     expect(never.message).toBe("the server was silent for 0.5 s");
+  });
+
+  it("GE-002: bytes that are not what the server sent", async () => {
+    const server = await serve();
+    const { url, ssh } = remoteAt(server.port);
+    const codes = new Set<unknown>();
+    for (let round = 0; round < 80; round++) {
+      // One byte of the first thousand is another: banner, key exchange, host key, signature, and what is encrypted.
+      const position = Math.floor(Math.random() * 1500);
+      const port = await listening((socket) => {
+        const behind = connect(server.port, "127.0.0.1");
+        let seen = 0;
+        behind.on("data", (chunk) => {
+          if (position >= seen && position < seen + chunk.length)
+            chunk[position - seen] = Math.floor(Math.random() * 256);
+          seen += chunk.length;
+          socket.write(chunk);
+        });
+        socket.on("data", (chunk) => behind.write(chunk));
+        for (const side of [behind, socket]) side.on("error", () => undefined);
+        behind.once("close", () => socket.destroy());
+        socket.once("close", () => behind.destroy());
+      });
+      const at = url.replace(String(server.port), String(port));
+      const knownHosts = ssh.knownHosts.replace(String(server.port), String(port));
+      const told = await failure({ url: at, ssh: { ...ssh, knownHosts } }, { silence: 400 });
+      if (told.message !== "listed") codes.add(told.code);
+      expect(told.took).toBeLessThan(5000);
+    }
+    for (const code of codes) expect(["unreachable", "authentication-required", "refused", "protocol"]).toContain(code);
+    expect(codes.size).toBeGreaterThan(0);
   });
 
   it("GIT-022: a fetch from a server that goes silent ends with the deadline", async () => {
