@@ -1,8 +1,12 @@
 import { generateKeyPairSync } from "node:crypto";
+import { basename, dirname } from "node:path";
 import { jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createCertificateAuthority, issueCertificate } from "../lib/platform/local/certificate.ts";
 import { type FakeCloud, startFakeCloud } from "./bed/cloud.ts";
+import { isInstalled } from "./bed/git/signers.ts";
+import { createSshKey, knownHostsLine } from "./bed/git/ssh-key.ts";
+import { startSshServer } from "./bed/git/ssh-server.ts";
 import { startHttpProxy } from "./bed/proxy.ts";
 import { conditionOf, openWorkspace, type Workspace } from "./bed/workspace.ts";
 
@@ -25,6 +29,10 @@ afterAll(async () => {
   await workspace?.close();
 });
 
+/** Why the object is not Ready, once it says so in these words. */
+const untilTold = (name: string, words: RegExp) =>
+  workspace.until("GitRepository", name, ({ status }) => words.test(conditionOf(status, "Ready")?.message ?? ""));
+
 const secret = (name: string, stringData: Record<string, string>) =>
   workspace.create({ apiVersion: "v1", kind: "Secret", metadata: { name }, stringData });
 
@@ -46,9 +54,7 @@ describe("a private repository over HTTPS", () => {
 
     await workspace.patch("Secret", "basic", { stringData: { "ca.crt": authority.certificate } });
     await workspace.reconcile("GitRepository", "basic");
-    await workspace.until("GitRepository", "basic", ({ status }) =>
-      /authentication required/.test(conditionOf(status, "Ready")?.message ?? ""),
-    );
+    await untilTold("basic", /authentication required/);
     await workspace.patch("Secret", "basic", { stringData: { password: token } });
     await workspace.reconcile("GitRepository", "basic");
     const object = await workspace.untilReady("GitRepository", "basic");
@@ -95,9 +101,7 @@ describe("a private repository over HTTPS", () => {
       );
       await secret("proxy", { address: proxy.address, username: "jane", password: "wrong" });
       await workspace.reconcile("GitRepository", "proxied");
-      await workspace.until("GitRepository", "proxied", ({ status }) =>
-        /Proxy Authentication Required/i.test(conditionOf(status, "Ready")?.message ?? ""),
-      );
+      await untilTold("proxied", /Proxy Authentication Required/i);
       await workspace.patch("Secret", "proxy", { stringData: { password: token } });
       await workspace.reconcile("GitRepository", "proxied");
       const object = await workspace.untilReady("GitRepository", "proxied");
@@ -125,5 +129,43 @@ describe("a private repository over HTTPS", () => {
     await expect(workspace.gitRepository("generic", url, { serviceAccountName: "default" })).rejects.toThrow(
       "serviceAccountName can only be set when provider is 'azure' or 'aws'",
     );
+  });
+});
+
+describe.runIf(isInstalled("ssh-keygen"))("a private repository over SSH", () => {
+  it("GIT-056, GIT-057, GIT-058, GIT-059: by an encrypted key, its password and the server's own key", async () => {
+    const repository = await workspace.repository({ "a.txt": "one\n" });
+    const [host, other] = [await createSshKey({ type: "ed25519" }), await createSshKey({ type: "ed25519" })];
+    const user = await createSshKey({ type: "rsa", bits: 2048, password: token });
+    const ssh = await startSshServer({
+      directory: dirname(repository.directory),
+      hostKeys: [host.privateKey],
+      authorizedKeys: [user.publicKey],
+    });
+    try {
+      const name = basename(repository.directory, ".git");
+      await secret("ssh", { identity: user.privateKey });
+      await workspace.gitRepository("ssh", ssh.url(name), { secretRef: { name: "ssh" } });
+      const again = async (stringData: Record<string, string>) => {
+        await workspace.patch("Secret", "ssh", { stringData });
+        await workspace.reconcile("GitRepository", "ssh");
+      };
+      await untilTold(
+        "ssh",
+        /^failed to configure authentication options: invalid 'ssh' auth option: 'known_hosts' is required$/,
+      );
+      await again({ known_hosts: knownHostsLine(other, ssh.port) });
+      const words = `SSH identity key is encrypted but no 'password' field was provided in the secret '${workspace.namespace}/ssh'`;
+      await untilTold("ssh", new RegExp(`^${words}$`));
+      await again({ password: token });
+      await untilTold("ssh", /knownhosts: key mismatch/);
+      await again({ known_hosts: knownHostsLine(host, ssh.port) });
+      const object = await workspace.untilReady("GitRepository", "ssh");
+      expect(ssh.requests.map(({ user }) => user)).toContain("git");
+      const events = await workspace.events("GitRepository", "ssh");
+      expect(JSON.stringify([object.status, events])).not.toContain("c4n4ry");
+    } finally {
+      await ssh.stop();
+    }
   });
 });
