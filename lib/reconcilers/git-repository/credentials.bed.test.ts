@@ -116,7 +116,7 @@ describe("credentials of a provider", () => {
     }
   });
 
-  it("GIT-068, GIT-070, SEC-008 to SEC-010: CodeCommit by the role of a service account, asked for once", async () => {
+  it("GIT-068, GIT-070, SEC-008, SEC-009, SEC-010: CodeCommit by the role of a service account, asked for once", async () => {
     const Credentials = {
       AccessKeyId: "ASIA",
       SecretAccessKey: canary,

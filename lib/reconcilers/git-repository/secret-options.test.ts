@@ -29,7 +29,7 @@ describe("what a Secret says of how a repository is reached", () => {
     ["GIT-056", ssh, { username: "a", password: "b" }, "invalid 'ssh' auth option: 'identity' is required"],
     ["SEC-001", https, { "tls.crt": "x" }, "'tls.crt' and 'tls.key' must both be set, or neither"],
     ["SEC-001", https, { "tls.key": "x" }, "'tls.crt' and 'tls.key' must both be set, or neither"],
-  ])("%s: %s with %j is refused", (_row, url, data, words) => {
+  ])("GIT-050, GIT-052, GIT-056, SEC-001: refused by %s: %s with %j", (_row, url, data, words) => {
     expect(() => gitOptions(new URL(url), dataOf(data))).toThrow(new Error(words));
   });
 
@@ -50,7 +50,7 @@ describe("what a Secret says of how a repository is reached", () => {
     ["GIT-055", https, { "tls.crt": "C", "tls.key": "K" }, { tls: { certificate: "C", key: "K" } }],
     ["GIT-056", ssh, { identity: "k", known_hosts: "h" }, { identity: "k", knownHosts: "h", password: undefined }],
     ["GIT-058", ssh, { identity: "k", known_hosts: "h", password: "p" }, { password: "p" }],
-  ])("%s: %s with %j", (_row, url, data, expected) => {
+  ])("GIT-050, GIT-051, GIT-052, GIT-053, GIT-055, GIT-056, GIT-058: by %s, %s with %j", (_row, url, data, expected) => {
     expect(gitOptions(new URL(url), dataOf(data))).toMatchObject(expected);
   });
 
