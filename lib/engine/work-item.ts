@@ -37,8 +37,11 @@ export type Cause =
   | { type: "drift"; uid: string; by: string; object: string; overwritten?: Overwritten }
   /** A ConfigMap or Secret that the object refers to was changed, made or deleted. */
   | { type: "reference"; uid: string; object: string; overwritten: Overwritten }
-  /** A Receiver accepted a request; `token` is written as `reconcile.fluxcd.io/requestedAt`. */
-  | { type: "webhook"; receiver: string; token: string }
+  /**
+   * A Receiver accepted a request; `token` is written as `reconcile.fluxcd.io/requestedAt`. `pushed` is what a signed request says was
+   * pushed: what it names may be fetched ahead of the answer to whether it still is so.
+   */
+  | { type: "webhook"; receiver: string; token: string; pushed?: Pushed }
   /**
    * A source has a new revision. `state` is its resourceVersion: it may come back to a revision that it had a minute ago; `user` that
    * of the object as it was then.
@@ -52,6 +55,9 @@ export type Cause =
   | { type: "schedule"; slot: string }
   /** A delayed second look at unfinished work. */
   | { type: "again"; state: string };
+
+/** A reference by its full name, and the commit that it was moved to. */
+export type Pushed = { reference: string; commit: string };
 
 /**
  * An object as it was before the change that an admission call told of, which comes before the change is stored: the

@@ -2,14 +2,14 @@ import { findCondition } from "../api/condition.ts";
 import type { Receiver } from "../api/receiver.ts";
 import type { ClusterConnections } from "../engine/clusters.ts";
 import { type Settings, settingsReader } from "../engine/settings.ts";
-import { enqueue } from "../engine/work-item.ts";
+import { enqueue, type Pushed } from "../engine/work-item.ts";
 import type { Platform } from "../platform/ports.ts";
 import { heldRequests, holdRequest } from "./held-requests.ts";
 import { isAnswer } from "./is-answer.ts";
 import { isIndexed } from "./receiver-index.ts";
 import { createReceiverLookup, type FoundReceiver } from "./receiver-lookup.ts";
 import { HookRefused, type HookRequest } from "./receivers/receiver-type.ts";
-import { verifyRequest } from "./receivers/receiver-types.ts";
+import { pushedBy, verifyRequest } from "./receivers/receiver-types.ts";
 import { ResourceRefused, triggerResources } from "./trigger.ts";
 
 /** What a sender is answered (RH-001): bodies are empty, the status says all. */
@@ -71,7 +71,12 @@ export function createHookReceiver(
           log.info("a webhook was refused", { ...nameOf(clusterId, one.receiver), why: refusal.why });
           return refusal.status;
         }
-        return trigger({ clusterId, cluster, settings }, one.receiver, signal);
+        return trigger(
+          { clusterId, cluster, settings },
+          one.receiver,
+          signal,
+          pushedBy(request, one.receiver.spec.type),
+        );
       }),
     );
     return combine(answers);
@@ -81,8 +86,9 @@ export function createHookReceiver(
     target: { clusterId: string; cluster: Awaited<ReturnType<ClusterConnections>>; settings: Settings },
     receiver: Receiver,
     signal: AbortSignal,
+    pushed: Pushed | undefined,
   ): Promise<HookStatus> {
-    const { items, errors } = await triggerResources(target, receiver, clock.now(), signal);
+    const { items, errors } = await triggerResources(target, receiver, clock.now(), signal, pushed);
     await enqueue(platform, items);
     const unanswered = errors.find((error) => !isAnswer(error) && !(error instanceof ResourceRefused));
     if (unanswered !== undefined) throw unanswered;

@@ -5,7 +5,7 @@ import type { ClusterClient } from "../cluster/client.ts";
 import { listMetadata, patchObject } from "../cluster/objects.ts";
 import { kindNamed, requestedAtAnnotation } from "../engine/kinds.ts";
 import type { Settings } from "../engine/settings.ts";
-import type { WorkItem } from "../engine/work-item.ts";
+import type { Pushed, WorkItem } from "../engine/work-item.ts";
 
 /** What a Receiver's resources came to: work for Sluice's own kinds, and what could not be annotated (RH-003). */
 export type Triggered = { items: WorkItem[]; errors: unknown[] };
@@ -20,13 +20,14 @@ export class ResourceRefused extends Error {
 
 /**
  * Asks for the reconciliation of every resource of a Receiver by the annotation that Flux writes (RH-003 to RH-006). One
- * resource's error does not stop the others.
+ * resource's error does not stop the others. `pushed` is what the request says of a push.
  */
 export async function triggerResources(
   { clusterId, cluster, settings }: { clusterId: string; cluster: ClusterClient; settings: Settings },
   receiver: Receiver,
   now: Date,
   signal: AbortSignal,
+  pushed?: Pushed,
 ): Promise<Triggered> {
   const namespace = receiver.metadata.namespace ?? "";
   const requestedAt = requestTime(now);
@@ -37,7 +38,12 @@ export async function triggerResources(
     }),
   );
   const attempts = results.flatMap((result) => (result.status === "fulfilled" ? result.value : [result]));
-  const cause = { type: "webhook", receiver: `${namespace}/${receiver.metadata.name}`, token: requestedAt } as const;
+  const cause = {
+    type: "webhook",
+    receiver: `${namespace}/${receiver.metadata.name}`,
+    token: requestedAt,
+    ...(pushed === undefined ? {} : { pushed }),
+  } as const;
   return {
     items: attempts.flatMap((attempt): WorkItem[] => {
       if (attempt.status === "rejected") return [];

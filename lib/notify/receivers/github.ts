@@ -1,4 +1,4 @@
-import { HookRefused, type ReceiverType } from "./receiver-type.ts";
+import { HookRefused, type HookRequest, type ReceiverType } from "./receiver-type.ts";
 import { verifySignature } from "./signature.ts";
 
 /** RT-003: GitHub, and those who sign like it (Gitea, Forgejo). The signature covers the raw body, also of a form. */
@@ -12,4 +12,26 @@ export const github: ReceiverType = {
     verifySignature(headers["x-hub-signature-256"] || headers["x-hub-signature"], body, token);
   },
   event: ({ headers }) => headers["x-github-event"] ?? "",
+  pushed: (request) => (request.headers["x-github-event"] === "push" ? pushOf(payloadOf(request)) : undefined),
 };
+
+/** The JSON of a request, which a form has under the name `payload`. */
+function payloadOf({ headers, body }: HookRequest): string {
+  const text = Buffer.from(body).toString("utf8");
+  const isForm = (headers["content-type"] ?? "").startsWith("application/x-www-form-urlencoded");
+  return isForm ? (new URLSearchParams(text).get("payload") ?? "") : text;
+}
+
+/** GitHub's `push` event: `ref`, and `after`, which is all zeros where the reference was deleted. */
+function pushOf(text: string): ReturnType<NonNullable<ReceiverType["pushed"]>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null || !("ref" in value) || !("after" in value)) return undefined;
+    const { ref: reference, after: commit } = value;
+    if (typeof reference !== "string" || typeof commit !== "string") return undefined;
+    const isCommit = /^[0-9a-f]{40}$/.test(commit) && !/^0+$/.test(commit);
+    return isCommit && /^refs\/\S{1,500}$/.test(reference) ? { reference, commit } : undefined;
+  } catch {
+    return undefined;
+  }
+}

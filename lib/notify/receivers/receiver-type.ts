@@ -11,6 +11,8 @@ export type ReceiverType = {
   verify(request: HookRequest, token: Uint8Array): void;
   /** The name of the event that `spec.events` is compared with (RH-007). Types without it ignore `spec.events`. */
   event?(request: HookRequest): string;
+  /** What a request that was verified says of a push to a repository; undefined where it tells of something else. */
+  pushed?(request: HookRequest): { reference: string; commit: string } | undefined;
 };
 
 /** The request is not what the Receiver accepts. The message is for the log: the sender learns nothing but 400 (RH-002). */

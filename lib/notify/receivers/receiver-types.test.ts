@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HookRefused, type HookRequest } from "./receiver-type.ts";
-import { receiverTypes, verifyRequest } from "./receiver-types.ts";
+import { pushedBy, receiverTypes, verifyRequest } from "./receiver-types.ts";
 
 const token = Buffer.from("token");
 const body = Buffer.from('{"a":1}');
@@ -141,5 +141,33 @@ describe("others", () => {
   it("RC-001: a type of a later release is refused, never let through", () => {
     for (const type of ["gitlab", "generic-oidc", "constructor"]) expect(refused(type, request({}))).toBe(true);
     expect([...receiverTypes.keys()]).toEqual(["generic", "generic-hmac", "github"]);
+  });
+});
+
+describe("what github says was pushed", () => {
+  const commit = "1".repeat(40);
+  const push = { ref: "refs/heads/main", after: commit, commits: [] };
+  const headers = { "content-type": "application/json", "x-github-event": "push" };
+  const said = (payload: unknown, other: Record<string, string> = {}) =>
+    pushedBy(request({ ...headers, ...other }, Buffer.from(JSON.stringify(payload))), "github");
+
+  it("SB-001: the reference and the commit of a push, also in a form", () => {
+    const wanted = { reference: "refs/heads/main", commit };
+    expect(said(push)).toEqual(wanted);
+    const form = new URLSearchParams({ payload: JSON.stringify(push) }).toString();
+    const type = { "content-type": "application/x-www-form-urlencoded" };
+    expect(pushedBy(request({ ...headers, ...type }, Buffer.from(form)), "github")).toEqual(wanted);
+  });
+
+  it.each([
+    ["another event", push, { "x-github-event": "ping" }],
+    ["a deletion", { ...push, after: "0".repeat(40) }, {}],
+    ["no commit", { ...push, after: "HEAD" }, {}],
+    ["no reference", { ...push, ref: "../../x" }, {}],
+    ["no object", [], {}],
+  ])("SB-001: nothing of %s", (_, payload, other) => {
+    expect(said(payload, other)).toBeUndefined();
+    expect(pushedBy(request(headers, Buffer.from("not JSON")), "github")).toBeUndefined();
+    expect(pushedBy(request(headers, Buffer.from(JSON.stringify(push))), "generic")).toBeUndefined();
   });
 });

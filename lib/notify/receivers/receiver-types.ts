@@ -30,3 +30,8 @@ export function verifyRequest(
   if (!events.some((accepted) => accepted.toLowerCase() === event))
     throw new HookRefused(`the event ${JSON.stringify(event.slice(0, 100))} is not among spec.events`);
 }
+
+/** What a request that was verified says was pushed; undefined where its type does not say, or it tells of something else. */
+export function pushedBy(request: HookRequest, type: string): ReturnType<NonNullable<ReceiverType["pushed"]>> {
+  return receiverTypes.get(type)?.pushed?.(request);
+}
