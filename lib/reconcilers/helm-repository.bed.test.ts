@@ -266,6 +266,26 @@ describe("a HelmRepository", () => {
     await stored(again);
   });
 
+  it("SB-002, SB-005, SB-007: fetches an index once for all objects that ask for it with the same credentials", async () => {
+    const server = await serve("shared");
+    await server.publish("app", "1.0.0");
+    const names = Array.from({ length: 10 }, (_, number) => `shared-${number}`);
+    for (const name of names) await create(name, server.url, { certSecretRef: { name: "shared-ca" } });
+    for (const name of names) await workspace.untilReady("HelmRepository", name);
+    const fetches = () => server.requests.filter(({ status }) => status === 200).length;
+    expect(fetches()).toBe(1);
+    await server.publish("app", "1.1.0");
+    const hex = createHash("sha256")
+      .update(await readFile(join(server.directory, "index.yaml")))
+      .digest("hex");
+    await workspace.reconcile("HelmRepository", "shared-3");
+    for (const name of names) {
+      const object = await until(name, ({ status }) => status?.artifact?.revision === `sha256:${hex}`);
+      expect(JSON.parse((await stored(object)).toString()).entries.app).toHaveLength(2);
+    }
+    expect(fetches()).toBe(2);
+  });
+
   it("CV-002, CV-005: is reconciled in v1beta2 as well", async () => {
     const server = await serve("beta");
     await server.publish("app", "1.0.0");

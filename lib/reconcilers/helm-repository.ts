@@ -1,13 +1,16 @@
 import type { HelmRepository, HelmRepositoryStatus } from "../api/helm-repository.ts";
 import type { KubernetesObject } from "../api/object.ts";
-import { type FetchedIndex, fetchIndex } from "../chart/download.ts";
-import { formatIndex, type HelmIndex, parseIndex } from "../chart/index.ts";
+import { type FetchedIndex, fetchIndex, type Validators } from "../chart/download.ts";
+import { formatIndex, parseIndex } from "../chart/index.ts";
 import type { ChartRepository } from "../chart/repository.ts";
-import type { KindReconciler } from "../engine/reconciler.ts";
+import type { Context, KindReconciler } from "../engine/reconciler.ts";
 import { digestOf, isDigestAlgorithm } from "../platform/artifact-digest.ts";
+import type { Json } from "../platform/ports.ts";
 import { repositoryClient } from "./helm-repository/client.ts";
 import { humanSize } from "./helm-repository/human-size.ts";
-import { forgetValidators, keepValidators, knownValidators } from "./helm-repository/validators.ts";
+import { keepIndex, knownIndex } from "./helm-repository/validators.ts";
+import { shareCheck } from "./source/shared-check.ts";
+import { storeShared } from "./source/shared-content.ts";
 import { SourceFailure } from "./source/source-failure.ts";
 import type { SourceKind, SourcePass, SourceResult } from "./source/source-kind.ts";
 import { sourceReconciler } from "./source/source-reconciler.ts";
@@ -22,34 +25,60 @@ const helmRepository: SourceKind<HelmRepositoryStatus, HelmRepository> = {
   latest: "index.yaml",
   failureOf: (error, { signal }) => fetchFailed(error, signal),
   produce: async (pass) => {
-    const { status, context, signal } = pass;
     const repository = await repositoryOf(pass);
-    const known = await knownValidators(pass);
-    const limit = context.settings.helmIndexMaxBytes;
-    const fetched = await fetchIndex(repository, known, limit, signal).catch((error: unknown) => {
-      throw fetchFailed(error, signal);
-    });
-    const current = status.artifact?.revision;
-    if (current !== undefined && (fetched === undefined || (await isRevision(current, fetched.bytes))))
-      pass.trace("ArtifactUpToDate", `artifact up-to-date with remote revision: '${current}'`);
-    else if (fetched !== undefined) await store(pass, fetched, limit);
-    if (fetched !== undefined) await keepValidators(pass, fetched.validators, known);
+    const asked = ["index", askedOf(repository)];
+    const seen: { fetched?: FetchedIndex | undefined } = {};
+    const revision = await shareCheck(pass, asked, () => lookAt(pass, repository, asked, seen), isText);
+    const current = pass.status.artifact?.revision;
+    const isCurrent =
+      revision === current || (current !== undefined && (await isRevision(current, seen.fetched?.bytes)));
+    if (isCurrent) pass.trace("ArtifactUpToDate", `artifact up-to-date with remote revision: '${current}'`);
+    else await store(pass, repository, [...asked, revision], revision, seen.fetched);
     return told(pass);
   },
 };
 
-const shared = sourceReconciler(helmRepository);
-
 /** The life of a HelmRepository. One of the type `oci` is only read by others (HR-013). */
 export const helmRepositoryReconciler: KindReconciler = {
-  ...shared,
+  ...sourceReconciler(helmRepository),
   isPassive: (object: KubernetesObject & { spec?: { type?: unknown } }) => object.spec?.type === "oci",
-  finalize: async (object, context, continuation) => {
-    const outcome = await shared.finalize(object, context, continuation);
-    if (outcome.done) await forgetValidators(context, object);
-    return outcome;
-  },
 };
+
+/** What distinguishes a server's answer: where it is asked, and as whom. */
+function askedOf({ url, outbound, credentials }: ChartRepository): Json {
+  return [url, JSON.stringify(outbound), JSON.stringify(credentials ?? null)];
+}
+
+/** The revision of the index that is there now, by as few bytes as the server allows (SB-007). */
+async function lookAt(
+  { context, signal }: RepositoryPass,
+  repository: ChartRepository,
+  asked: Json,
+  seen: { fetched?: FetchedIndex | undefined },
+): Promise<string> {
+  const known = await knownIndex(context, asked);
+  seen.fetched = await fetchWithin(repository, known?.validators ?? {}, context, signal);
+  if (seen.fetched === undefined) {
+    if (known !== undefined) return known.revision;
+    throw fetchFailed(new Error("the server says that nothing has changed, which it was not asked"), signal);
+  }
+  const revision = await digestOf("sha256", seen.fetched.bytes);
+  await keepIndex(context, asked, { revision, validators: seen.fetched.validators }, known);
+  return revision;
+}
+
+async function fetchWithin(
+  repository: ChartRepository,
+  known: Validators,
+  { settings }: Pick<Context, "settings">,
+  signal: AbortSignal,
+): Promise<FetchedIndex | undefined> {
+  try {
+    return await fetchIndex(repository, known, settings.helmIndexMaxBytes, signal);
+  } catch (error) {
+    throw fetchFailed(error, signal);
+  }
+}
 
 /** HR-001, HR-008 to HR-011: who is asked, and as whom. */
 async function repositoryOf({ object, context }: RepositoryPass): Promise<ChartRepository> {
@@ -77,25 +106,54 @@ function fetchFailed(error: unknown, signal: AbortSignal): SourceFailure {
 }
 
 /** HR-003: whether these bytes are the artifact's, by the algorithm of its revision. */
-async function isRevision(revision: string, bytes: Uint8Array): Promise<boolean> {
+async function isRevision(revision: string, bytes: Uint8Array | undefined): Promise<boolean> {
   const algorithm = revision.slice(0, Math.max(revision.indexOf(":"), 0));
-  return isDigestAlgorithm(algorithm) && (await digestOf(algorithm, bytes)) === revision;
+  return bytes !== undefined && isDigestAlgorithm(algorithm) && (await digestOf(algorithm, bytes)) === revision;
 }
 
-/** HR-004 to HR-006, HR-012: reads the index and stores it as JSON. */
-async function store(pass: RepositoryPass, { bytes }: FetchedIndex, size: number): Promise<void> {
-  let index: HelmIndex;
+/**
+ * HR-004 to HR-006, HR-012: reads the index and stores it as JSON, or takes over what another object has made of the same bytes. `asked`
+ * names server, credentials and revision.
+ */
+async function store(
+  pass: RepositoryPass,
+  repository: ChartRepository,
+  asked: Json,
+  revision: string,
+  fetched: FetchedIndex | undefined,
+): Promise<void> {
+  const { context, signal } = pass;
+  await storeShared(pass, {
+    asked,
+    file: `index-${revision.slice(revision.indexOf(":") + 1)}.yaml`,
+    isFacts: isText,
+    fetch: async () => {
+      const found = fetched ?? (await fetchWithin(repository, {}, context, signal));
+      if (found === undefined || (await digestOf("sha256", found.bytes)) !== revision)
+        throw fetchFailed(new Error("the index changed while it was fetched"), signal);
+      return { bytes: indexed(found.bytes, context.settings.helmIndexMaxBytes), facts: revision };
+    },
+    accept: async (facts) => {
+      pass.conditions.remove("FetchFailed");
+      pass.outdated("NewRevision", `new index revision '${facts}'`);
+      return { revision: facts };
+    },
+  });
+  pass.conditions.remove("StorageOperationFailed");
+}
+
+/** The index as it is stored. */
+function indexed(bytes: Uint8Array, size: number): Buffer {
   try {
-    index = parseIndex(bytes, { size });
+    return formatIndex(parseIndex(bytes, { size }));
   } catch (error) {
     const message = `failed to load Helm repository from index YAML: failed to load index: ${wordsOf(error)}`;
     throw new SourceFailure("FetchFailed", "IndexationFailed", message, { cause: error });
   }
-  pass.conditions.remove("FetchFailed");
-  const revision = await digestOf("sha256", bytes);
-  pass.outdated("NewRevision", `new index revision '${revision}'`);
-  await pass.store(`index-${revision.slice(revision.indexOf(":") + 1)}.yaml`, formatIndex(index), { revision });
-  pass.conditions.remove("StorageOperationFailed");
+}
+
+function isText(value: Json): value is string {
+  return typeof value === "string";
 }
 
 /** ART-022, HR-012. */
