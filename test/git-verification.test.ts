@@ -1,6 +1,7 @@
 import { createMessage, generateKey, type PrivateKey, sign } from "openpgp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { GitRepository } from "../lib/host/git/repository.ts";
+import { isInstalled, openSigningRepository } from "./bed/git/signers.ts";
 import { messageOf, openSources, type Sources } from "./bed/sources.ts";
 import { conditionOf, type Reconciled } from "./bed/workspace.ts";
 
@@ -33,9 +34,9 @@ async function signatureOf(text: string): Promise<string> {
 }
 
 /** Signs the head of `main` as git does; gives its new id. */
-async function signHead(): Promise<string> {
+async function signHead(signer = signatureOf): Promise<string> {
   const text = await repository.git(["cat-file", "commit", "main"]);
-  const header = `gpgsig ${(await signatureOf(text)).replaceAll("\n", "\n ")}`;
+  const header = `gpgsig ${(await signer(text)).trimEnd().replaceAll("\n", "\n ")}`;
   const signed = text.replace("\n\n", `\n${header}\n\n`);
   const head = (await repository.git(["hash-object", "-t", "commit", "-w", "--stdin"], signed)).trim();
   await repository.git(["update-ref", "refs/heads/main", head]);
@@ -126,6 +127,27 @@ describe("a GitRepository whose commits must be signed", () => {
       expect(object.status).toMatchObject({ sourceVerificationMode: "TagAndHEAD" });
     }
   });
+
+  it.runIf(isInstalled("ssh-keygen"))(
+    "GIT-072, GIT-073, GIT-082: by an SSH key, beside rings in the same Secret",
+    async () => {
+      const signing = await openSigningRepository();
+      try {
+        const { path, line } = await signing.sshKey("jane", "ed25519");
+        await sources.patch("Secret", "keys", { stringData: { "ssh.sshpub": line } });
+        await repository.commit({ "a.txt": "by SSH\n" });
+        const sign = ["-Y", "sign", "-n", "git", "-f", path];
+        const commit = await signHead(async (text) => (await signing.run("ssh-keygen", sign, text)).toString("latin1"));
+        const shown = (await signing.run("ssh-keygen", ["-l", "-f", `${path}.pub`])).toString("utf8").split(" ")[1];
+        const ref = { tag: null, semver: null, name: null, branch: "main" };
+        const object = await sources.edited("app", { ref, ...verifyBy("HEAD") });
+        const message = `verified signature of\n\t- commit '${commit}' with key '${shown}'`;
+        expect(verified(object)).toMatchObject({ status: "True", message });
+      } finally {
+        await signing.close();
+      }
+    },
+  );
 
   it("GIT-084: forgets what was verified when nothing has to be", async () => {
     const object = await sources.edited("app", { verify: null });

@@ -50,9 +50,12 @@ describe("what a Secret says of how a repository is reached", () => {
     ["GIT-055", https, { "tls.crt": "C", "tls.key": "K" }, { tls: { certificate: "C", key: "K" } }],
     ["GIT-056", ssh, { identity: "k", known_hosts: "h" }, { identity: "k", knownHosts: "h", password: undefined }],
     ["GIT-058", ssh, { identity: "k", known_hosts: "h", password: "p" }, { password: "p" }],
-  ])("GIT-050, GIT-051, GIT-052, GIT-053, GIT-055, GIT-056, GIT-058: by %s, %s with %j", (_row, url, data, expected) => {
-    expect(gitOptions(new URL(url), dataOf(data))).toMatchObject(expected);
-  });
+  ])(
+    "GIT-050, GIT-051, GIT-052, GIT-053, GIT-055, GIT-056, GIT-058: by %s, %s with %j",
+    (_row, url, data, expected) => {
+      expect(gitOptions(new URL(url), dataOf(data))).toMatchObject(expected);
+    },
+  );
 
   it("GIT-062, GIT-065: a GitHub App's Secret", () => {
     const app = { githubAppID: "1", githubAppPrivateKey: "k" };
