@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createRepository } from "../../lib/host/git/repository.ts";
 import { isInstalled } from "../../test/bed/git/signers.ts";
 import { createSshKey, knownHostsLine, type SshKey } from "../../test/bed/git/ssh-key.ts";
-import { type SshServer, startSshServer } from "../../test/bed/git/ssh-server.ts";
+import { type SshServer, type SshServerOptions, startSshServer } from "../../test/bed/git/ssh-server.ts";
 import { fetchArchive, resolveRevision } from "./fetch.ts";
 import { defaultLimits, type GitLimits } from "./limits.ts";
 import { formatPacket, textPacket } from "./pkt-line.ts";
@@ -34,8 +34,12 @@ function remoteAt(port: number): SshRemote {
   return { url: `ssh://git@127.0.0.1:${port}${directory}/app.git`, ssh: { identity: user.privateKey, knownHosts } };
 }
 
-async function serve(intercept?: (channel: ServerChannel) => void): Promise<SshServer> {
+async function serve(
+  intercept?: (channel: ServerChannel) => void,
+  options: Pick<SshServerOptions, "hangsUp"> = {},
+): Promise<SshServer> {
   const server = await startSshServer({
+    ...options,
     directory,
     hostKeys: [host.privateKey],
     authorizedKeys: [user.publicKey],
@@ -105,6 +109,8 @@ describe.runIf(isInstalled("ssh-keygen"))("SSH servers that mean no good", () =>
   it("GE-002: one that hangs up, one that is none, and a port that nobody listens at", async () => {
     const closing = await failure(remoteAt(await listening((socket) => socket.end())));
     expect(closing).toMatchObject({ code: "unreachable", message: "ssh: handshake failed: EOF" });
+    const letting = await failure(remoteAt((await serve(undefined, { hangsUp: true })).port));
+    expect(letting.code).toBe("unreachable");
     const page = await failure(remoteAt(await listening((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))));
     expect(page.message).toMatch(/^ssh: handshake failed: /);
     const garbage = await failure(

@@ -113,15 +113,20 @@ function connectionOf(client: Client, socket: Duplex, silence: number, signal: A
         const timer = setTimeout(() => fail(silentFor(silence)), silence);
         const lost = (): void => {
           clearTimeout(timer);
-          reject(refused("the connection was closed"));
+          reject(failure ?? new GitError("unreachable", "ssh: the connection was closed"));
         };
         socket.once("close", lost);
-        client.exec(command, { env }, (error, channel) => {
-          clearTimeout(timer);
-          socket.off("close", lost);
-          if (error === undefined) resolve(watched(channel));
-          else reject(refused(wordsOf(error)));
-        });
+        try {
+          client.exec(command, { env }, (error, channel) => {
+            clearTimeout(timer);
+            socket.off("close", lost);
+            if (error === undefined) resolve(watched(channel));
+            else reject(refused(wordsOf(error)));
+          });
+        } catch {
+          // The server has hung up since it let the client in.
+          lost();
+        }
       }),
     close: () => {
       signal.removeEventListener("abort", abort);

@@ -25,7 +25,8 @@ export type SshServer = {
 
 /**
  * `directory` holds the repositories; `hostKeys` are PEM texts or OpenSSH's. Only `authorizedKeys` (OpenSSH public keys)
- * come in. `oldProtocol` drops the client's wish for protocol version 2 as old servers do; `singleChannel` refuses a second one.
+ * come in. `oldProtocol` drops the client's wish for protocol version 2 as old servers do; `singleChannel` refuses a second one; `hangsUp` ends the
+ * connection once the client is in.
  */
 export type SshServerOptions = {
   directory: string;
@@ -33,6 +34,7 @@ export type SshServerOptions = {
   authorizedKeys: string[];
   oldProtocol?: boolean;
   singleChannel?: boolean;
+  hangsUp?: boolean;
   algorithms?: ServerConfig["algorithms"];
 };
 
@@ -62,6 +64,7 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
       else context.reject(["publickey"]);
     });
     client.on("ready", () => {
+      if (options.hangsUp === true) client.end();
       let channels = 0;
       client.on("session", (accept, reject) => {
         if (options.singleChannel === true && channels++ > 0) return reject();
