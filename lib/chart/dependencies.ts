@@ -135,21 +135,25 @@ function checkScheme(url: string): void {
   throw new Error(`invalid dependency repository URL: ${shown(url)}`);
 }
 
+/** Characters of an address. */
+const urlLimit = 4096;
+
 /**
- * A repository's address as Flux compares it (HC-027): with one slash at the end of its path, and none where it is of oci. Throws for
- * what is no URL.
+ * A repository's address as Flux compares it (HC-027): with one slash at the end of its path, and none where it is of oci. An alias has
+ * one, too: it is taken for a path. Throws for what is no URL.
  */
 export function normalizedUrl(url: string): string {
   if (url === "") return "";
-  // An alias is no address but a path, which has a slash at its end then.
-  if (!URL.canParse(url)) return url.startsWith("@") || !url.includes(":") ? `${url.replace(/\/+$/, "")}/` : fail(url);
-  const [, address = "", rest = ""] = /^([^?#]*)(.*)$/s.exec(url) ?? [];
-  const bare = address.replace(/^(\w+:\/\/[^/]*?)?\/*$|\/+$/, "$1");
-  return `${bare}${url.startsWith("oci:") ? "" : "/"}${rest}`;
+  const isPath = url.startsWith("@") || !url.includes(":");
+  if (url.length > urlLimit || (!isPath && !URL.canParse(url))) fail(url);
+  const [address = ""] = url.split(/[?#]/, 1);
+  let end = address.length;
+  while (address[end - 1] === "/" && !address.slice(0, end).endsWith("://")) end--;
+  return `${address.slice(0, end)}${url.startsWith("oci:") ? "" : "/"}${url.slice(address.length)}`;
 }
 
 function fail(url: string): never {
-  throw new Error(`parse ${JSON.stringify(shown(url))}: invalid URL`);
+  throw new Error(`parse ${JSON.stringify(shown(url).slice(0, 200))}: invalid URL`);
 }
 
 /** An address as errors may show it: without user information and query (SEC-012). */

@@ -44,6 +44,7 @@ export async function loadFiles(
   depth = 0,
 ): Promise<Chart> {
   if (depth > depthLimit) throw new Error(`charts are nested deeper than ${depthLimit} levels`);
+  if (!files.some(({ name }) => name === "Chart.yaml")) throw new Error("Chart.yaml file is missing");
   const metadata = readMetadata(files);
   const isV1 = metadata.apiVersion === "v1";
   const chart: Chart = {

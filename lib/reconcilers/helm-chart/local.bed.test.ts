@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -143,6 +143,39 @@ describe("a HelmChart of a GitRepository", () => {
     await failed("outside", "Stalled", "invalid chart reference: stat /etc: no such file or directory");
     await push(files("charts/none", "none", "0.1.0"));
     await ready("none", "0.1.0");
+  });
+
+  it("HC-001, HC-020, HC-024, VER-019: builds from a bucket's artifact by its digest, and the API refuses other kinds", async () => {
+    const { artifact } = (await workspace.find("GitRepository", "source"))?.status ?? {};
+    const digest = artifact?.digest ?? "";
+    await workspace.create({
+      apiVersion: "source.toolkit.fluxcd.io/v1",
+      kind: "Bucket",
+      metadata: { name: "bucket" },
+      spec: { bucketName: "x", endpoint: "x.example.com", interval: "1h", suspend: true },
+    });
+    // As the reconciler of buckets leaves it: the same files under another kind.
+    const file = `bucket/${workspace.namespace}/bucket/x.tar.gz`;
+    await cp(join(artifacts, "bed", artifact?.path ?? ""), join(artifacts, "bed", file));
+    await workspace.client.request({
+      method: "PATCH",
+      path: `/apis/source.toolkit.fluxcd.io/v1/namespaces/${workspace.namespace}/buckets/bucket/status`,
+      body: { status: { artifact: { ...artifact, path: file, revision: digest } } },
+      contentType: "application/merge-patch+json",
+    });
+    await create("of-bucket", {
+      chart: "./charts/base/",
+      reconcileStrategy: "Revision",
+      sourceRef: { kind: "Bucket", name: "bucket" },
+    });
+    await ready("of-bucket", `0.2.0+${digest.split(":")[1]?.slice(0, 12)}`);
+    await expect(create("other", { sourceRef: { kind: "OCIRepository", name: "x" } })).rejects.toThrow(
+      "Unsupported value",
+    );
+    await expect(create("signed", { verify: { provider: "cosign" } })).rejects.toThrow(
+      "spec.verify is only supported when spec.sourceRef.kind is 'HelmRepository'",
+    );
+    expect((await workspace.find("HelmChart", "of-bucket"))?.spec).toMatchObject({ version: "*" });
   });
 
   it("HC-016, HC-020, HC-022, HC-043, HC-044, ART-019: copies a packaged chart as it is, and refuses files that are too large", async () => {
