@@ -77,6 +77,7 @@ export async function connectSsh(
     return opened;
   } catch (error) {
     opened.close();
+    socket.destroy();
     if (signal.aborted) throw signal.reason;
     if (objection !== undefined) throw handshakeError(objection, error);
     if (bounded.aborted) throw handshakeError(`the server did not let the client in within ${silence / 1000} s`, error);
@@ -172,6 +173,8 @@ function handshake(client: Client, socket: Duplex, config: ConnectConfig, signal
     };
     const abort = (): void => end(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
+    // The connection may have come about at that very moment.
+    if (signal.aborted) return abort();
     client.once("ready", () => end());
     client.once("error", end);
     client.once("close", () => end(new Error("EOF")));
