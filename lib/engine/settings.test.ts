@@ -47,6 +47,20 @@ describe("the flags of a placeholder", () => {
     expect(read("--feature-gates=A=true,B=false").featureGates).toEqual({ A: true, B: false });
   });
 
+  it("DEF-002, ART-019: the largest index, chart and file of a chart are those of Flux, or what the flags say", () => {
+    const sizes = { helmIndexMaxBytes: 52_428_800, helmChartMaxBytes: 10_485_760, helmChartFileMaxBytes: 5_242_880 };
+    expect(read()).toMatchObject(sizes);
+    expect(read("--helm-index-max-size=104857600").helmIndexMaxBytes).toBe(104_857_600);
+    expect(read("--helm-chart-max-size=1000", "--helm-chart-file-max-size=10")).toMatchObject({
+      helmChartMaxBytes: 1000,
+      helmChartFileMaxBytes: 10,
+    });
+    // Sluice opens a stored index without reading it: there is nothing that a cache of indexes would spare (HR-017).
+    expect(read("--helm-cache-max-size=10", "--helm-cache-ttl=1h", "--helm-cache-purge-interval=5m")).toMatchObject(
+      sizes,
+    );
+  });
+
   it("KS-217: no flag keeps a token for more than an hour", () => {
     expect(read("--token-cache-max-duration=24h").tokenCacheMaxSeconds).toBe(3600);
     expect(read("--token-cache-max-duration=5m", "--token-cache-max-size=0")).toMatchObject({
