@@ -67,7 +67,7 @@ function decodeFor(
       return new Map(
         entriesOf(value, place, "a map").map(([key, item]) => [
           take(key, decoding),
-          decodeFor(item, shape.of, fieldTarget(target, key), `${place}.${key}`, decoding),
+          decodeFor(item, shape.of, targetOf(item, target, key), `${place}.${key}`, decoding),
         ]),
       );
     case "struct":
@@ -97,10 +97,15 @@ function structOf(
     }
     const [name, field] = found;
     const at = place === "" ? name : `${place}.${name}`;
-    const result = decodeFor(item, field.shape, fieldTarget(target, key), at, decoding);
+    const result = decodeFor(item, field.shape, targetOf(item, target, key), at, decoding);
     if (result !== undefined) decoded[name] = result;
   }
   return decoded;
+}
+
+/** Strings are what they are, whatever they are decoded for. */
+function targetOf(item: unknown, target: Shape | undefined, key: string): Shape | undefined {
+  return typeof item === "string" ? undefined : fieldTarget(target, key);
 }
 
 /** `sigs.k8s.io/yaml` writes numbers and truths out where a string is wanted; a number is written as Go does. */

@@ -57,6 +57,8 @@ export function listed(items: readonly string[], indent: string): string {
 
 /** A string of JSON with what Go escapes besides: what would mean something within HTML or JavaScript. */
 export function quoted(text: string): string {
+  // Most of an index has nothing to escape.
+  if (!/["\\<>&]|[^\x20-\x7e]/.test(text)) return `"${text}"`;
   return JSON.stringify(text.toWellFormed()).replace(
     /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
