@@ -79,6 +79,7 @@ export async function visitTarGz(
     entries.destroy(error);
   };
   const abort = () => end(bounds.signal?.reason instanceof Error ? bounds.signal.reason : new Error("aborted"));
+  bounds.signal?.throwIfAborted();
   bounds.signal?.addEventListener("abort", abort, { once: true });
   gunzip.on("error", (error) => end(new Error(`gzip: ${error.message}`, { cause: error })));
   gunzip.on("data", (chunk: Buffer) => {
@@ -92,6 +93,8 @@ export async function visitTarGz(
     for await (const entry of entries) {
       if (++count > entryLimit) throw new Error(`archive has more than ${entryLimit} entries`);
       const { name, type, size = 0 } = entry.header;
+      // The reader leaves a size that is no number null, and would wait for its content for ever.
+      if (!Number.isSafeInteger(size) || size < 0) throw new Error("archive/tar: invalid tar header");
       const take = visit({ name, type: type ?? "file", size });
       if (take === undefined) {
         entry.resume();
