@@ -88,6 +88,25 @@ describe("a repository of charts over HTTPS", () => {
     expect(other.requests.map(({ authorization }) => authorization)).toEqual([undefined, undefined]);
   });
 
+  it("HR-010: keeps them where a redirect leads to another path of the same host", async () => {
+    own.intercept = (request, response) => {
+      if (!request.url?.includes("elsewhere")) return false;
+      response.writeHead(307, { location: "/charts/app-1.0.0.tgz?signed=1" }).end();
+      return true;
+    };
+    own.requests.length = 0;
+    const withUser = repository({ url: own.url.replace("//", "//ada:correct%20horse@") });
+    const { credentials: _, ...bare } = withUser;
+    for (const one of [repository(), bare])
+      await downloadChart(one, { name: "app", urls: ["elsewhere.tgz"] }, limit, within(5000));
+    expect(own.requests.map(({ path, status, authorization }) => [path, status, authorization])).toEqual([
+      ["/charts/elsewhere.tgz", 307, basicHeader(credentials)],
+      ["/charts/app-1.0.0.tgz?signed=1", 200, basicHeader(credentials)],
+      ["/elsewhere.tgz", 307, basicHeader(credentials)],
+      ["/charts/app-1.0.0.tgz?signed=1", 200, basicHeader(credentials)],
+    ]);
+  });
+
   it("refuses addresses of the machine's own services, named by an index or a redirect, and endless redirects", async () => {
     const metadata = "http://169.254.169.254/latest/meta-data/iam/";
     own.intercept = (request, response) => {

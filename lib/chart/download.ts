@@ -51,6 +51,10 @@ export async function downloadChart(
   const [reference] = entry.urls ?? [];
   if (reference === undefined) throw new Error(`chart '${entry.name}' has no downloadable URLs`);
   const answer = await requestOf(repository, { url: chartUrl(repository.url, reference), signal });
+  if (answer.statusCode !== 200) {
+    answer.destroy();
+    throw new Error(`the server says that the chart '${entry.name}' has not changed, which it was not asked`);
+  }
   return bodyOf(answer, limit, () => new Error(`size of chart '${entry.name}' exceeds ${limit} bytes limit`));
 }
 

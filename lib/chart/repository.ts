@@ -33,19 +33,16 @@ const silence = 30_000;
 export async function requestOf(repository: ChartRepository, request: RepositoryRequest): Promise<IncomingMessage> {
   const own = new URL(repository.url);
   let { url } = request;
+  // As in Go, a redirect within a host keeps what the request began with.
+  const authorization = authorizationOf(repository, url, repository.passCredentials || isSameServer(own, url));
   let trusted = true;
   for (let followed = 0; ; followed++) {
     if (url.protocol !== "http:" && url.protocol !== "https:")
       throw new Error(`Get "${shownUrl(url)}": unsupported protocol scheme "${url.protocol.slice(0, -1)}"`);
-    const authorization = authorizationOf(
-      repository,
-      url,
-      trusted && (repository.passCredentials || isSameServer(own, url)),
-    );
     const headers = {
       "user-agent": "sluice",
       ...request.headers,
-      ...(authorization === undefined ? {} : { authorization }),
+      ...(authorization === undefined || !trusted ? {} : { authorization }),
     };
     const outbound = trusted ? repository.outbound : withoutCertificate(repository.outbound);
     const answer = await ask({ method: "GET", url: bareUrl(url), headers, signal: request.signal, silence }, outbound);

@@ -162,8 +162,13 @@ function told({ object, status }: RepositoryPass): SourceResult {
   const told = size === undefined ? "unknown size" : `size ${humanSize(size)}`;
   return {
     inStorage: { reason: "Succeeded", message: `stored artifact: revision '${revision}'` },
-    event: { message: `stored fetched index of ${told} from '${object.spec.url}'` },
+    event: { message: `stored fetched index of ${told} from '${withoutUser(object.spec.url)}'` },
   };
+}
+
+/** Whoever writes user and password into the address does not want them told (SEC-012). */
+function withoutUser(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/i, "$1");
 }
 
 function wordsOf(error: unknown): string {
