@@ -1,14 +1,13 @@
 import type { Artifact } from "../api/artifact.ts";
 import type { GitRepository, GitRepositoryStatus } from "../api/git-repository.ts";
-import { type Checkout, withCheckout } from "../git/checkout.ts";
-import { resolveRevision } from "../git/fetch.ts";
 import { GitError } from "../git/git-error.ts";
-import { currentRevision, type GitArchive, type GitSource } from "../git/git-source.ts";
-import { addIncludes, findIncludes, includesAreCurrent } from "./git-repository/include.ts";
-import { reachabilityIsDue } from "./git-repository/reachability.ts";
-import { forgetVerification, requiresVerification, verifySource } from "./git-repository/verification.ts";
+import { currentRevision, type Resolved } from "../git/git-source.ts";
+import type { AskedSource } from "./git-repository/asked-source.ts";
+import { storeCommit } from "./git-repository/content.ts";
+import { findIncludes, includesAreCurrent } from "./git-repository/include.ts";
+import { lookUpRevision, pushedRevision } from "./git-repository/revision.ts";
+import { forgetVerification, requiresVerification } from "./git-repository/verification.ts";
 import { gitFailure, readGitSource } from "./git-source.ts";
-import { SourceFailure } from "./source/source-failure.ts";
 import type { SourceKind, SourcePass, SourceResult } from "./source/source-kind.ts";
 import { sourceReconciler } from "./source/source-reconciler.ts";
 
@@ -28,55 +27,48 @@ const gitRepository: SourceKind<GitRepositoryStatus, GitRepository> = {
   clearsStorageFailure: "start",
   failureOf: (error, { context }) => gitFailure(error, context.signal),
   produce: async (pass) => {
-    const { object, context, status, signal } = pass;
     forgetVerification(pass);
-    const source = await readGitSource(object, context);
+    const source = await readGitSource(pass.object, pass.context);
     const includes = await findIncludes(pass);
-    const resolved = await resolveRevision(asLooked(source, pass), signal);
-    const { revision, commit } = resolved;
-    if (isCurrent(pass, revision, includes)) {
+    const looking = lookUpRevision(pass, source);
+    looking.catch(() => undefined);
+    const early = includes.length > 0 ? undefined : await storePushed(pass, source, looking);
+    const resolved = await looking;
+    if (early === undefined && isCurrent(pass, resolved.revision, includes)) {
+      const { revision } = resolved;
       pass.trace("GitOperationSucceeded", `no changes since last reconciliation: observed revision '${revision}'`);
       return told(pass, undefined);
     }
-    const archive = await withCheckout(source, resolved, signal, async (checkout) => {
-      pass.conditions.remove("FetchFailed");
-      await verifySource(pass, resolved, checkout.objects);
-      if (status.artifact?.revision !== revision) pass.outdated("NewRevision", `new upstream revision '${revision}'`);
-      const close = await addIncludes(pass, includes, checkout);
-      try {
-        return await archived(checkout, signal);
-      } finally {
-        close();
-      }
-    });
-    try {
-      await pass.store(`${commit}.tar.gz`, archive.tarGz, { revision, digest: archive.digest });
-    } finally {
-      archive.tarGz.close();
-    }
+    const subject = early ?? (await storeCommit(pass, source, resolved, includes));
     observe(pass, includes);
-    return told(pass, archive.subject);
+    return told(pass, subject);
   },
 };
 
 /** The life of a GitRepository. */
 export const gitRepositoryReconciler = sourceReconciler(gitRepository);
 
-/** A commit that is stored already is looked for once a day (SB-004). */
-function asLooked(source: GitSource, { object, context, status }: GitPass): GitSource {
-  const { observedRevision, ...unseen } = source;
-  const isDue = source.reference.commit !== undefined && reachabilityIsDue(object, context.clock.now());
-  return isDue || status.artifact === undefined ? unseen : source;
-}
-
-/** Writing the archive fails as the store does (SRC-037): what is wrong with the repository's own objects is the fetch's. */
-async function archived(checkout: Checkout, signal: AbortSignal): Promise<GitArchive> {
+/**
+ * SB-001: fetches the commit that a push named while the server is asked what the branch is at. Its subject, or undefined where there
+ * was no such push, or the branch is elsewhere, or the commit could not be had: then it is fetched as ever.
+ */
+async function storePushed(
+  pass: GitPass,
+  source: AskedSource,
+  looking: Promise<Resolved>,
+): Promise<string | undefined> {
+  const pushed = pushedRevision(pass);
+  if (pushed === undefined) return undefined;
+  const elsewhere = new Error("the branch is not at the commit that was pushed");
   try {
-    return await checkout.archive(signal);
+    return await storeCommit(pass, source, pushed, [], async () => {
+      if ((await looking).commit !== pushed.commit) throw elsewhere;
+    });
   } catch (error) {
-    if (error instanceof GitError || signal.aborted) throw error;
-    const message = `unable to archive artifact to storage: ${error instanceof Error ? error.message : String(error)}`;
-    throw new SourceFailure("StorageOperationFailed", "ArchiveOperationFailed", message, { cause: error });
+    if (error === elsewhere || error instanceof GitError) return undefined;
+    // What the look itself met is told by whoever awaits it.
+    await looking;
+    throw error;
   }
 }
 

@@ -53,7 +53,8 @@ function read(spec: Partial<GitRepositorySpec>, status?: GitRepository["status"]
   const { records, secrets, log } = bed.platform;
   const settings = parseSettings(args, "flux-system", log);
   const clock = { now: () => now };
-  return readGitSource(object, { cluster, signal, clusterId: "test", settings, clock, records, secrets, log });
+  const context = { cluster, signal, clusterId: "test", settings, clock, records, secrets, log };
+  return readGitSource(object, context).then(({ asker: _asker, ...source }) => source);
 }
 
 async function failureOf(spec: Partial<GitRepositorySpec>): Promise<SourceFailure> {

@@ -1,6 +1,7 @@
 import type { GitRepository } from "../api/git-repository.ts";
 import { GitError } from "../git/git-error.ts";
-import { type GitSource, toldUrl } from "../git/git-source.ts";
+import { toldUrl } from "../git/git-source.ts";
+import type { AskedSource } from "./git-repository/asked-source.ts";
 import type { CredentialContext } from "./git-repository/credentials.ts";
 import { readObjectProxy, readRemote } from "./git-repository/remote.ts";
 import { SourceFailure } from "./source/source-failure.ts";
@@ -24,7 +25,7 @@ export function gitFailure(error: unknown, signal: AbortSignal): SourceFailure {
  * What the object asks for, with what its Secrets hold. They are read at each pass (SEC-011). Throws SourceFailure: terminal for a
  * URL that cannot be parsed (GIT-002).
  */
-export async function readGitSource(object: GitRepository, context: CredentialContext): Promise<GitSource> {
+export async function readGitSource(object: GitRepository, context: CredentialContext): Promise<AskedSource> {
   const { spec } = object;
   const proxy = await readObjectProxy(object, context);
   const url = parseUrl(spec.url);

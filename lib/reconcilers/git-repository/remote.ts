@@ -5,6 +5,7 @@ import type { GitRemote } from "../../git/git-remote.ts";
 import type { HttpCredentials } from "../../git/http-transport.ts";
 import { checkIdentity } from "../../git/ssh-identity.ts";
 import type { ProxyAddress } from "../../platform/outbound.ts";
+import type { Json } from "../../platform/ports.ts";
 import { readProxy, readSecret, type SecretData } from "../source/secrets.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import { type CredentialContext, cloudCredentials, gitHubCredentials } from "./credentials.ts";
@@ -29,20 +30,36 @@ export async function readRemote(
   url: URL,
   proxy: ProxyAddress | undefined,
   context: CredentialContext,
-): Promise<GitRemote> {
+): Promise<GitRemote & { asker: Json }> {
   const data = await readOwnSecret(object, context);
+  const asker = askerOf(object, data, proxy, context);
   const options = await failing(async () => gitOptions(url, data));
   if (options.transport === "ssh") refuseEncrypted(object, options);
   const provided = await providerCredentials(object, url, data, proxy, context);
-  if (options.transport === "ssh") return sshRemote(object, options, proxy, context);
+  if (options.transport === "ssh") return { ...sshRemote(object, options, proxy, context), asker };
   const credentials = provided ?? ownCredentials(options);
   const { tls } = options;
   return {
     url: object.spec.url,
+    asker,
     ...(credentials === undefined ? {} : { credentials }),
     ...(Object.keys(tls).length === 0 ? {} : { tls }),
     ...(proxy === undefined ? {} : { proxy }),
   };
+}
+
+/** A cloud's identity is of the namespace of its ServiceAccount; all other credentials are what the Secret holds. */
+function askerOf(
+  { metadata, spec }: GitRepository,
+  data: SecretData,
+  proxy: ProxyAddress | undefined,
+  { clusterId }: CredentialContext,
+): Json {
+  const { provider = "generic", serviceAccountName = "", url } = spec;
+  const ofCloud = provider === "aws" || provider === "azure";
+  const account = ofCloud ? [clusterId, metadata.namespace ?? "", serviceAccountName] : [];
+  const secret = [...data].map(([key, value]) => [key, value.toString("base64")]);
+  return [url, provider, account, secret.sort(), proxy === undefined ? null : { ...proxy }];
 }
 
 function sshRemote(

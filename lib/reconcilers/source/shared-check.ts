@@ -5,7 +5,7 @@ import { parseGoDuration } from "../../text/go-duration.ts";
 import { awaitOrLease, readShared, type Shared, sharedKey, withSharer, writeShared } from "./shared-record.ts";
 import type { SourceObject, SourcePass, SourceStatus } from "./source-kind.ts";
 
-/** A check older than this many milliseconds is not what a user means who has just applied or retried something. */
+/** A check older than this many milliseconds is not what a user means who has just made an object, or for whom one is tried again. */
 const momentMilliseconds = 5_000;
 
 /**
@@ -89,7 +89,7 @@ export function sharerName({ clusterId }: Pick<Context, "clusterId">, { kind, me
 }
 
 /** The moment after which an answer must have been asked for to serve this look; milliseconds since 1970. */
-export function freshSince({ clock, cause }: Pick<Context, "clock" | "cause">, { spec }: SourceObject): number {
+export function freshSince({ clock, cause }: Pick<Context, "clock" | "cause">, { spec, status }: SourceObject): number {
   const now = clock.now().getTime();
   switch (cause.type) {
     case "schedule": {
@@ -102,7 +102,9 @@ export function freshSince({ clock, cause }: Pick<Context, "clock" | "cause">, {
     case "webhook":
       return momentOf(cause.token, now);
     case "admission":
-      return cause.requestedAt === undefined ? now - momentMilliseconds : momentOf(cause.requestedAt, now);
+      if (cause.requestedAt !== undefined) return momentOf(cause.requestedAt, now);
+      // What is new comes in numbers; what is changed or resumed must see what was pushed just before.
+      return status?.artifact === undefined ? now - momentMilliseconds : now;
     default:
       return now - momentMilliseconds;
   }

@@ -41,6 +41,8 @@ export async function storeShared<F extends Json>(
   } catch (error) {
     await told(undefined);
     throw error;
+  } finally {
+    if (content.type === "fetched" && "close" in content.bytes) content.bytes.close();
   }
   const { digest = "", size = 0 } = pass.status.artifact ?? {};
   await told({ name: file, digest, size });
