@@ -68,7 +68,7 @@ describe("a HelmChart of a HelmRepository", () => {
     await workspace?.close();
   });
 
-  it("HC-003, HC-011, HC-014, HC-016, HC-058, HC-060, HC-005, HC-050, SB-007: stores the chart byte for byte as soon as its source is ready, and no more than once", async () => {
+  it("HC-002, HC-003, HC-005, HC-011, HC-014, HC-016, HC-050, HC-051, HC-058, HC-060, SB-007: stores the chart byte for byte as soon as its source is ready, and no more than once", async () => {
     await create("early", { sourceRef: { kind: "HelmRepository", name: "late" } });
     const waiting = await failed("early", "FetchFailed", "not found");
     expect(conditionOf(waiting.status, "FetchFailed")?.reason).toBe("SourceUnavailable");
