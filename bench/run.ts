@@ -6,7 +6,7 @@ import { benchBundles } from "./bundles.ts";
 import { benchChain } from "./chain.ts";
 import { benchFetch } from "./fetch.ts";
 import { type Figure, printFigures } from "./figures.ts";
-import { benchIndex } from "./index.ts";
+import { benchIndex } from "./helm-index.ts";
 import { benchMany, folders, prefixed, type Shape, substituted } from "./many.ts";
 import { type MeasuredSluice, startMeasuredSluice } from "./measured-sluice.ts";
 import { benchPush } from "./push.ts";

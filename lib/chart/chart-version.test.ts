@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { chooseVersion } from "./chart-version.ts";
-import { formatIndex, parseIndex, readStoredIndex } from "./index.ts";
+import { formatIndex, parseIndex, readStoredIndex } from "./helm-index.ts";
 
 /** Versions of a chart, with the times that they were created at where that counts. */
 function indexOf(versions: readonly (string | [version: string, created: string])[]) {

@@ -1,6 +1,6 @@
 import { compareVersions, parseVersion, type Version } from "../text/semver.ts";
 import { parseVersionRange, satisfies } from "../text/semver-range.ts";
-import type { HelmIndex } from "./index.ts";
+import type { HelmIndex } from "./helm-index.ts";
 import type { IndexEntry } from "./index-entry.ts";
 
 /**

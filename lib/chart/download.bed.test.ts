@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { basicHeader, type ChartRepositoryServer, startChartRepository } from "../../test/bed/chart-repository.ts";
 import { chooseVersion } from "./chart-version.ts";
 import { chartUrl, downloadChart, fetchIndex, indexUrl } from "./download.ts";
-import { parseIndex } from "./index.ts";
+import { parseIndex } from "./helm-index.ts";
 import type { ChartRepository } from "./repository.ts";
 
 const size = 52_428_800;

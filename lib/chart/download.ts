@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { createGunzip } from "node:zlib";
-import { indexTooLarge } from "./index.ts";
+import { indexTooLarge } from "./helm-index.ts";
 import type { IndexEntry } from "./index-entry.ts";
 import { type ChartRepository, requestOf } from "./repository.ts";
 

@@ -1,5 +1,5 @@
 import { compareVersions, parseLooseVersion, type Version } from "../text/semver.ts";
-import type { HelmIndex } from "./index.ts";
+import type { HelmIndex } from "./helm-index.ts";
 import { byBytes } from "./index-by-bytes.ts";
 import { type Budget, type Decoded, decodeStruct } from "./index-decode.ts";
 import { isIndexEntry } from "./index-entry.ts";

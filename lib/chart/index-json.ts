@@ -1,4 +1,4 @@
-import type { HelmIndex } from "./index.ts";
+import type { HelmIndex } from "./helm-index.ts";
 import { checkPiece, collectIndex, type IndexCollector } from "./index-collect.ts";
 import type { Budget } from "./index-decode.ts";
 import { fieldOf, indexFile } from "./index-shape.ts";

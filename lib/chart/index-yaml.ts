@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { parseStrictYaml, yamlProblem } from "../text/yaml.ts";
-import type { HelmIndex } from "./index.ts";
+import type { HelmIndex } from "./helm-index.ts";
 import { byBytes } from "./index-by-bytes.ts";
 import { checkPiece, collectIndex } from "./index-collect.ts";
 import type { Budget } from "./index-decode.ts";

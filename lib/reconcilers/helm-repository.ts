@@ -1,7 +1,7 @@
 import type { HelmRepository, HelmRepositoryStatus } from "../api/helm-repository.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import { type FetchedIndex, fetchIndex, type Validators } from "../chart/download.ts";
-import { formatIndex, parseIndex } from "../chart/index.ts";
+import { formatIndex, parseIndex } from "../chart/helm-index.ts";
 import type { ChartRepository } from "../chart/repository.ts";
 import type { Context, KindReconciler } from "../engine/reconciler.ts";
 import { digestOf, isDigestAlgorithm } from "../platform/artifact-digest.ts";

@@ -2,7 +2,7 @@ import type { HelmRepository } from "../../api/helm-repository.ts";
 import { chooseVersion } from "../../chart/chart-version.ts";
 import { normalizedUrl } from "../../chart/dependencies.ts";
 import { downloadChart, fetchIndex } from "../../chart/download.ts";
-import { type HelmIndex, parseIndex, readStoredIndex } from "../../chart/index.ts";
+import { type HelmIndex, parseIndex, readStoredIndex } from "../../chart/helm-index.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import { ownArtifactKey } from "../artifact-storage.ts";
 import { type RepositoryClient, repositoryClient } from "../helm-repository/client.ts";

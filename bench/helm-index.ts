@@ -48,7 +48,7 @@ export async function benchIndex(): Promise<Figure[]> {
 type Measured = { fetch: number; parse: number; open: number; peak: number };
 
 async function measure(url: string): Promise<Measured> {
-  const { stdout } = await run(process.execPath, [join(import.meta.dirname, "index-process.ts"), url]);
+  const { stdout } = await run(process.execPath, [join(import.meta.dirname, "helm-index-process.ts"), url]);
   return JSON.parse(stdout);
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { formatIndex, parseIndex, readStoredIndex } from "./index.ts";
+import { formatIndex, parseIndex, readStoredIndex } from "./helm-index.ts";
 
 const size = 52_428_800;
 const parse = (text: string | Buffer) => parseIndex(Buffer.from(text), { size });

@@ -1,6 +1,6 @@
 /** One measurement in a process of its own: fetches the index of the repository that it is given and makes of it what is stored. */
 import { fetchIndex } from "../lib/chart/download.ts";
-import { formatIndex, parseIndex, readStoredIndex } from "../lib/chart/index.ts";
+import { formatIndex, parseIndex, readStoredIndex } from "../lib/chart/helm-index.ts";
 
 const [url = ""] = process.argv.slice(2);
 const size = 50 * 1024 * 1024;
