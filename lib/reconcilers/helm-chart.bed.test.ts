@@ -187,7 +187,7 @@ describe("a HelmChart of a HelmRepository", () => {
     await ready("later", "3.0.1");
   });
 
-  it("HC-015, HC-017, ART-019, ART-020: refuses what is no chart, and tells of credentials", async () => {
+  it("HC-015, HC-017, HC-060, SRC-027, ART-019, ART-020: refuses what is no chart, and tells of credentials", async () => {
     const published = join(server.directory, "app-3.1.0.tgz");
     await server.publish("app", "3.1.0");
     await workspace.reconcile("HelmRepository", "charts");
@@ -250,6 +250,21 @@ describe("a HelmChart of a HelmRepository", () => {
     const { status } = await failed("unauthorized", "FetchFailed", "401");
     expect(conditionOf(status, "FetchFailed")?.reason).toBe("AuthenticationFailed");
     expect(conditionOf(status, "FetchFailed")?.message).toMatch(/^failed to authenticate with the Helm repository: /);
+
+    // A recovery of a chart that was stored before is told of once, by the reason of the build.
+    const told = async () =>
+      (await workspace.events("HelmChart", "own")).filter(({ type }) => type === "Normal").map(({ reason }) => reason);
+    const before = (await told()).filter((reason) => reason === "ChartPullSucceeded").length;
+    await workspace.patch("HelmChart", "own", { spec: { interval: "2h" } });
+    const failing = await failed("own", "FetchFailed", "401");
+    expect(failing.status?.artifact?.revision).toBe("1.0.0");
+    server.intercept = () => false;
+    await workspace.reconcile("HelmChart", "own");
+    await ready("own", "1.0.0");
+    await expect
+      .poll(async () => (await told()).filter((reason) => reason === "ChartPullSucceeded").length, { timeout: 10_000 })
+      .toBe(before + 1);
+    expect(await told()).not.toContain("Succeeded");
   });
 });
 
