@@ -46,12 +46,15 @@ export type Workspace = {
   create(object: KubernetesObject): Promise<KubernetesObject>;
   gitRepository(name: string, url: string, spec?: Partial<GitRepositorySpec>): Promise<KubernetesObject>;
   kustomization(name: string, spec?: Partial<KustomizationSpec>): Promise<KubernetesObject>;
-  /** A Secret with `token`, a Receiver of the type that wakes these resources, and a function that calls it as its sender does. */
+  /**
+   * A Secret with `token`, a Receiver of the type that wakes these resources, and a function that calls it as its sender does, which may
+   * say what commit `main` was moved to.
+   */
   receiver(
     name: string,
     type: "generic" | "generic-hmac" | "github",
     resources: { kind: string; name: string }[],
-  ): Promise<() => Promise<number>>;
+  ): Promise<(commit?: string) => Promise<number>>;
   find(kind: keyof typeof apiVersions, name: string): Promise<Reconciled | undefined>;
   /** Reads an object until it is as wanted; rejects with what it was like at last. */
   until(
@@ -167,7 +170,7 @@ export async function openWorkspace(
       });
       const { status } = await until("Receiver", name, (object) => object.status?.webhookPath !== undefined);
       const path = status?.webhookPath ?? "";
-      return () => callHook(sluice, path, type, token);
+      return (commit) => callHook(sluice, path, type, token, commit);
     },
     find,
     until,
@@ -224,8 +227,14 @@ export function configMap(name: string, data: Record<string, string>): string {
 }
 
 /** Calls a Receiver as GitHub, or a generic sender, does; resolves with the status code. */
-function callHook(sluice: RunningSluice, path: string, type: string, token: string): Promise<number> {
-  const body = JSON.stringify({ ref: "refs/heads/main" });
+function callHook(
+  sluice: RunningSluice,
+  path: string,
+  type: string,
+  token: string,
+  after: string | undefined,
+): Promise<number> {
+  const body = JSON.stringify({ ref: "refs/heads/main", after });
   const digest = createHmac("sha256", token).update(body).digest("hex");
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (type === "github")
