@@ -64,6 +64,14 @@ describe("reading an archive", () => {
     await expect(entriesOf(names)).rejects.toThrow("Header exceeds max size");
   });
 
+  it("refuses an entry whose size is no number, for which it would wait for ever", async () => {
+    const tar = gunzipSync(await tarOf({ name: "a", content: "x" }));
+    tar.fill("z", 124, 135);
+    const sum = tar.subarray(0, 512).reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
+    tar.write(`${sum.toString(8).padStart(6, "0")}\u0000 `, 148, "latin1");
+    await expect(entriesOf(gzipSync(tar))).rejects.toThrow("is not a number");
+  });
+
   it("tells what is no gzip and no tar, and what ends too early", async () => {
     await expect(entriesOf(Buffer.from("not an archive"))).rejects.toMatchObject({ what: "gzip" });
     await expect(entriesOf(gzipSync(Buffer.alloc(2048, "x")))).rejects.toBeInstanceOf(ArchiveError);

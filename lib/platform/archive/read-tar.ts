@@ -49,6 +49,10 @@ export async function* readArchive(
       const { header } = entry;
       if (++count > limits.entries)
         throw new ArchiveError("too-large", `the archive has more than ${limits.entries} entries`);
+      const { size } = header;
+      // tar-stream would wait for the end of what has no length.
+      if (size === null || size === undefined || !Number.isSafeInteger(size) || size < 0)
+        throw new ArchiveError("tar", `the size of the entry ${told(header.name)} is not a number`);
       const path = checkedPath(header.name);
       if (header.type === "directory") {
         entry.resume();
@@ -62,7 +66,6 @@ export async function* readArchive(
       }
       if (header.type !== "file" && header.type !== "contiguous-file")
         throw new ArchiveError("type", `the entry ${told(header.name)} is of an unsupported type (${header.type})`);
-      const size = header.size ?? 0;
       if (size > limits.file)
         throw new ArchiveError("too-large", `the file ${told(header.name)} is larger than ${limits.file} bytes`);
       total += size;
