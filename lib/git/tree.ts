@@ -58,11 +58,25 @@ function entryType(mode: string): TreeEntryType {
   }
 }
 
-/** A name that would lead out of its directory, or into Git's own, is refused as git's checkout refuses it. */
+/** Characters that HFS+ takes no notice of in a name. */
+const unseen = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/gu;
+
+/**
+ * A name that would lead out of its directory, or into Git's own on any file system, is refused as git's own checks refuse it
+ * (git-fsck: hasDot, hasDotdot, hasDotgit, fullPathname; GE-016).
+ */
 function verified(name: Buffer): Buffer {
-  const text = name.toString("latin1");
-  if (text === "" || text === "." || text === ".." || text.includes("/") || text.toLowerCase() === ".git") {
-    throw new GitError("corrupt", `a tree has an entry of the forbidden name ${JSON.stringify(text)}`);
+  const text = name.toString("utf8");
+  if (name.length === 0 || name.includes(0x2f) || text.split("\\").some(isForbidden)) {
+    throw new GitError("corrupt", `a tree has an entry of the forbidden name ${JSON.stringify(text.slice(0, 200))}`);
   }
   return name;
+}
+
+function isForbidden(part: string): boolean {
+  if (part === "." || part === "..") return true;
+  // A cheap look first: nearly no name has any of this.
+  if (!/git|[\u0080-\uffff]/i.test(part)) return false;
+  const seen = part.replace(unseen, "").toLowerCase();
+  return /^(\.git|git~1)[. ]*(:.*)?$/.test(seen);
 }
