@@ -185,3 +185,26 @@ describe("submodules of a GitRepository", () => {
     expect(await filesOf(await sources.edited("outer", { recurseSubmodules: false }))).toEqual(["m"]);
   });
 });
+
+describe("a GitRepository that names a range of versions", () => {
+  it("GIT-043, SB-003: lists tags at each look, and fetches only when another is chosen", async () => {
+    const repository = await sources.repository({ "a.txt": "a" });
+    await repository.commit({ "a.txt": "b" }, { tag: "1.0.0" });
+    await sources.gitRepository("ranged", repository.url, { ref: { semver: "1.x" } });
+    await sources.untilReady("GitRepository", "ranged");
+    const requestsOf = async (): Promise<number> => {
+      sources.git.requests.length = 0;
+      await sources.reconciled("ranged");
+      return sources.git.requests.filter(
+        ({ method, path }) => method === "POST" && path.includes(repository.url.split("/").at(-1) ?? ""),
+      ).length;
+    };
+    expect(await requestsOf()).toBe(1);
+    await repository.commit({ "a.txt": "c" }, { tag: "2.0.0" });
+    expect(await requestsOf()).toBe(1);
+    const commit = await repository.commit({ "a.txt": "d" }, { tag: "1.1.0" });
+    expect(await requestsOf()).toBe(2);
+    const object = await sources.find("GitRepository", "ranged");
+    expect(object?.status?.artifact?.revision).toBe(`1.1.0@sha1:${commit}`);
+  });
+});
