@@ -66,7 +66,7 @@ describe("reading an archive", () => {
 
   it("refuses an entry whose size is no number, for which it would wait for ever", async () => {
     const tar = gunzipSync(await tarOf({ name: "a", content: "x" }));
-    tar.fill(0xff, 124, 136);
+    tar.fill(0x81, 124, 136);
     const sum = tar.subarray(0, 512).reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
     tar.write(`${sum.toString(8).padStart(6, "0")}\u0000 `, 148, "latin1");
     await expect(entriesOf(gzipSync(tar))).rejects.toThrow("is not a number");
