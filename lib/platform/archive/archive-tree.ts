@@ -12,6 +12,13 @@ export type TreeEntry =
       /** Bytes, as far as they are known before: bounds what is read ahead. */
       size?: number;
       content: () => Buffer | Promise<Buffer>;
+    }
+  | {
+      path: string;
+      type: "file" | "executable";
+      size: number;
+      /** The bytes from one position up to another: a file of any size goes into the archive in pieces. */
+      read: (from: number, to: number) => Buffer;
     };
 
 /** Says of a path, in components, whether it is left out; each entry is asked for by itself (IGN-007). */
@@ -28,8 +35,9 @@ export class TreeConflict extends Error {
   }
 }
 
-/** Entries between two turns of the event loop. */
+/** Entries between two turns of the event loop, and bytes of one that are written at once. */
 const workUnit = 500;
+const pieceSize = 4 * 1024 * 1024;
 
 /**
  * A tar.gz of a tree as Flux writes it (ART-006 to ART-009): the root as `.`, directories as entries, depth first, each directory's
@@ -49,9 +57,13 @@ export async function archiveTree(
     for await (const { name, type, content } of readAhead(wanted, ahead)) {
       if (++done % workUnit === 0) await turn();
       signal.throwIfAborted();
-      await writer.write(formatTarHeader({ name: Buffer.from(name), type, size: content.length }));
-      await writer.write(content);
-      await writer.write(tarPadding(content.length));
+      const { length } = content;
+      await writer.write(formatTarHeader({ name: Buffer.from(name), type, size: length }));
+      for (let at = 0; at < length; at += pieceSize) {
+        await writer.write(content.read(at, Math.min(at + pieceSize, length)));
+        signal.throwIfAborted();
+      }
+      await writer.write(tarPadding(length));
     }
     await writer.write(tarEnd);
     const { digest } = await writer.end();
@@ -105,13 +117,20 @@ function* walk(directory: Directory, name: string, path: readonly string[], isLe
   }
 }
 
-type Ready = { name: string; type: "directory" | "file" | "executable"; content: Buffer };
+type Ready = { name: string; type: "directory" | "file" | "executable"; content: Content };
+type Content = { length: number; read: (from: number, to: number) => Buffer };
 
 const nothing = Buffer.alloc(0);
 
+async function contentOf(entry: File | undefined): Promise<Content> {
+  if (entry !== undefined && "read" in entry) return { length: entry.size, read: entry.read };
+  const bytes = entry === undefined ? nothing : await entry.content();
+  return { length: bytes.length, read: (from, to) => bytes.subarray(from, to) };
+}
+
 /** In order, with so many contents on their way that neither bound is passed; one may always be. */
 async function* readAhead(wanted: readonly Wanted[], ahead: ReadAhead): AsyncGenerator<Ready, void, undefined> {
-  const pending: { wanted: Wanted; size: number; content: Promise<Buffer> }[] = [];
+  const pending: { wanted: Wanted; size: number; content: Promise<Content> }[] = [];
   let next = 0;
   let bytes = 0;
   try {
@@ -119,7 +138,7 @@ async function* readAhead(wanted: readonly Wanted[], ahead: ReadAhead): AsyncGen
       for (let one = wanted[next]; one !== undefined; one = wanted[next]) {
         const size = one.entry?.size ?? 0;
         if (pending.length > 0 && (pending.length >= ahead.files || bytes + size > ahead.bytes)) break;
-        const content = one.entry === undefined ? Promise.resolve(nothing) : Promise.resolve(one.entry.content());
+        const content = contentOf(one.entry);
         content.catch(() => undefined);
         pending.push({ wanted: one, size, content });
         bytes += size;

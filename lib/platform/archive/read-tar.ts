@@ -1,12 +1,16 @@
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { extract, type Header } from "tar-stream";
+import type { Spool } from "../spool.ts";
 
 /** One entry of an archive that was read. The path is relative, with slashes, and leads nowhere above the root. */
-export type ArchiveEntry =
+export type ArchiveEntry<Content = Buffer> =
   | { path: string; type: "directory" }
-  | { path: string; type: "file"; executable: boolean; content: Buffer }
+  | { path: string; type: "file"; executable: boolean; content: Content }
   | { path: string; type: "link"; target: string };
+
+/** Where the content of a file lies in a spool, in bytes. */
+export type Place = { start: number; size: number };
 
 /** Bounds of what is unpacked: bytes of all files and of one, and how many entries. */
 export type ArchiveLimits = { total: number; file: number; entries: number };
@@ -26,21 +30,61 @@ export class ArchiveError extends Error {
  * The entries of a tar.gz in their order (ART-020). Absolute names, drive letters, `..` and types other than files, directories and links
  * are refused; links, symbolic and hard, are told and followed by nobody. `compressed: false` reads a bare tar. Throws ArchiveError.
  */
-export async function* readArchive(
+export function readArchive(
   source: Uint8Array | AsyncIterable<Uint8Array>,
   limits: ArchiveLimits,
   signal: AbortSignal,
   { compressed = true }: { compressed?: boolean } = {},
 ): AsyncGenerator<ArchiveEntry, void, undefined> {
+  return entriesOf(source, limits, signal, compressed, async (body) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of body) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  });
+}
+
+/** As `readArchive`, of a tar.gz whose files go into a spool: one may be larger than what memory holds. */
+export function unpackArchive(
+  source: AsyncIterable<Uint8Array>,
+  contents: Spool,
+  limits: ArchiveLimits,
+  signal: AbortSignal,
+): AsyncGenerator<ArchiveEntry<Place>, void, undefined> {
+  return entriesOf(source, limits, signal, true, async (body) => {
+    const start = contents.size;
+    for await (const chunk of body) contents.write(chunk);
+    return { start, size: contents.size - start };
+  });
+}
+
+/** What is decompressed besides the files: headers and padding of each entry, and what follows the last. */
+const overhead = { entry: 4 * 1024, archive: 16 * 1024 * 1024 };
+
+async function* entriesOf<Content>(
+  source: Uint8Array | AsyncIterable<Uint8Array>,
+  limits: ArchiveLimits,
+  signal: AbortSignal,
+  compressed: boolean,
+  take: (body: AsyncIterable<Buffer>) => Promise<Content>,
+): AsyncGenerator<ArchiveEntry<Content>, void, undefined> {
   const parser = extract();
   const input = Readable.from(source instanceof Uint8Array ? pieces(source) : source);
   const body = compressed ? input.pipe(createGunzip()) : input;
   const fail = (what: ArchiveError["what"]) => (error: Error) => {
     parser.destroy(error instanceof ArchiveError ? error : new ArchiveError(what, error.message, { cause: error }));
   };
+  const end = () => parser.destroy(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
+  const tooLarge = () => new ArchiveError("too-large", `the archive holds more than ${limits.total} bytes`);
+  let unpacked = 0;
   input.once("error", fail("tar"));
   if (body !== input) body.once("error", fail("gzip"));
+  body.on("data", (chunk: Uint8Array) => {
+    unpacked += chunk.length;
+    if (unpacked > limits.total + limits.entries * overhead.entry + overhead.archive) fail("too-large")(tooLarge());
+  });
   body.pipe(parser);
+  if (signal.aborted) end();
+  signal.addEventListener("abort", end, { once: true });
   let total = 0;
   let count = 0;
   try {
@@ -69,22 +113,24 @@ export async function* readArchive(
       if (size > limits.file)
         throw new ArchiveError("too-large", `the file ${told(header.name)} is larger than ${limits.file} bytes`);
       total += size;
-      if (total > limits.total)
-        throw new ArchiveError("too-large", `the archive holds more than ${limits.total} bytes`);
+      if (total > limits.total) throw tooLarge();
       if (path === "") throw new ArchiveError("path", "a file of the archive has no name");
-      const chunks: Buffer[] = [];
-      for await (const chunk of entry)
-        if (chunk instanceof Uint8Array) chunks.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
-      yield { path, type: "file", executable: isExecutable(header), content: Buffer.concat(chunks) };
+      yield { path, type: "file", executable: isExecutable(header), content: await take(buffers(entry)) };
     }
   } catch (error) {
     if (error instanceof ArchiveError || signal.aborted) throw error;
     throw new ArchiveError("tar", error instanceof Error ? error.message : String(error), { cause: error });
   } finally {
+    signal.removeEventListener("abort", end);
     input.destroy();
     body.destroy();
     parser.destroy();
   }
+}
+
+async function* buffers(entry: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
+  for await (const chunk of entry)
+    if (chunk instanceof Uint8Array) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
 }
 
 /** In pieces, so that what is decompressed is looked at as it grows. */
