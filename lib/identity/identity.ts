@@ -26,6 +26,10 @@ export type Endpoints = {
   sts?: string;
   /** AWS EKS; by default `https://eks.<region>.<suffix>`. */
   eks?: string;
+  /** Amazon ECR; by default `https://api.ecr.<region>.<suffix>`, and `https://api.ecr-public.us-east-1.amazonaws.com`. */
+  ecr?: string;
+  /** Azure Container Registry; by default the registry itself. */
+  acr?: string;
   /** Microsoft Entra ID; by default `https://login.microsoftonline.com`. */
   entra?: string;
   /** Azure Resource Manager; by default `https://management.azure.com`. */

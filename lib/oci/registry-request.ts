@@ -1,24 +1,26 @@
 import type { IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ask, readBody } from "../platform/ask.ts";
+import { ask } from "../platform/ask.ts";
+import { AskError } from "../platform/ask-error.ts";
 import type { Outbound } from "../platform/outbound.ts";
 import { authorize, parseChallenge, type RegistryCredentials } from "./authentication.ts";
-import { RegistryError } from "./registry-error.ts";
-import { type RepositoryName, requestHost } from "./repository-name.ts";
+import { RegistryError, refusal } from "./registry-error.ts";
+import { isLocalHost, type RepositoryName, requestHost } from "./repository-name.ts";
 
-/** Statuses that may be better at the next attempt (OCI-023). */
-const temporary = new Set([408, 429, 500, 502, 503, 504]);
-/** Waits before the second, third and fourth attempt, in milliseconds. */
+/** Statuses that may be better at the next attempt (OCI-023); the last two are of nginx and Cloudflare. */
+const temporary = new Set([408, 429, 500, 502, 503, 504, 499, 522]);
+/** Waits before the second, third and fourth attempt, in milliseconds, and the longest that a registry may ask for in place. */
 const backOff = [200, 600, 1_500];
+const patience = 5_000;
 const redirects = new Set([301, 302, 303, 307, 308]);
 const redirectLimit = 5;
-const errorLimit = 64 * 1024;
 
 /** Sends requests to one repository. */
 export type RegistryRequests = {
   /**
    * Asks for a path below the repository, authorised as the registry wants it, redirects followed without credentials to other hosts.
-   * Resolves with an answer whose status is one of those that are wanted, whose body is the caller's. Throws RegistryError otherwise.
+   * Resolves with an answer whose status is one of those that are wanted, whose body is the caller's. Throws RegistryError otherwise,
+   * and the signal's reason where it is aborted.
    */
   send(
     method: "GET" | "HEAD",
@@ -40,95 +42,80 @@ export type RequestOptions = {
   userAgent: string;
 };
 
+type Sending = { method: string; path: string; headers: Record<string, string>; signal: AbortSignal };
+
 /** Requests to one repository. With `insecure` it is spoken to in plain HTTP where it does not speak TLS (OCI-022). */
 export function registryRequests(options: RequestOptions): RegistryRequests {
-  const { repository, insecure, credentials, userAgent } = options;
-  const outbound: Outbound =
-    insecure && options.outbound.tls === undefined ? { ...options.outbound, skipVerification: true } : options.outbound;
+  const { repository, outbound, credentials, userAgent } = options;
+  const mayBePlain = options.insecure || isLocalHost(repository.host);
+  const hasPort = /:\d+$/.test(repository.host);
   let scheme: "https" | "http" = "https";
   let authorization: string | undefined;
   const base = () => new URL(`${scheme}://${requestHost(repository.host)}/v2/${repository.path}/`);
-  const scope = `repository:${repository.path}:pull`;
 
-  async function once(
-    method: string,
-    url: URL,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<IncomingMessage> {
-    const own = url.origin === base().origin;
-    const sent = {
-      "user-agent": userAgent,
-      ...headers,
-      ...(own && authorization !== undefined ? { authorization } : {}),
-    };
-    return ask({ method, url, headers: sent, signal }, outbound);
+  function once(sending: Sending, url: URL, shown: string | undefined): Promise<IncomingMessage> {
+    const { method, signal } = sending;
+    const headers = { "user-agent": userAgent, ...sending.headers };
+    return ask(
+      { method, url, headers: { ...headers, ...(shown === undefined ? {} : { authorization: shown }) }, signal },
+      outbound,
+    );
   }
 
   /** The first request of all finds out which protocol is spoken. */
-  async function reach(
-    method: string,
-    path: string,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<IncomingMessage> {
-    const url = new URL(path, base());
+  async function reach(sending: Sending): Promise<IncomingMessage> {
     try {
-      return await once(method, url, headers, signal);
+      return await once(sending, new URL(sending.path, base()), authorization);
     } catch (error) {
-      if (!insecure || scheme === "http" || signal.aborted || !speaksNoTls(error)) throw error;
+      if (!mayBePlain || scheme === "http" || sending.signal.aborted || !speaksNoTls(error, hasPort)) throw error;
       scheme = "http";
-      return once(method, new URL(path, base()), headers, signal);
+      return once(sending, new URL(sending.path, base()), authorization);
     }
   }
 
-  async function authorised(
-    method: string,
-    path: string,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<IncomingMessage> {
-    const answer = await reach(method, path, headers, signal);
-    if (answer.statusCode !== 401) return answer;
-    const challenge = parseChallenge(answer.headers["www-authenticate"]);
+  async function authorised(sending: Sending): Promise<IncomingMessage> {
+    const answer = await reach(sending);
+    const challenge = answer.statusCode === 401 ? parseChallenge(answer.headers["www-authenticate"]) : undefined;
     if (challenge === undefined) return answer;
-    const granted = await authorize(challenge, {
-      credentials,
-      scope,
-      isSecure: scheme === "https",
-      outbound,
-      signal,
-      userAgent,
-    });
+    const scope = `repository:${repository.path}:pull`;
+    const isSecure = scheme === "https";
+    const { signal } = sending;
+    const granted = await authorize(challenge, { credentials, scope, isSecure, outbound, signal, userAgent });
     if (granted === undefined || granted === authorization) return answer;
     answer.destroy();
     authorization = granted;
-    return reach(method, path, headers, signal);
+    return reach(sending);
   }
 
-  async function followed(
-    method: string,
-    path: string,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<IncomingMessage> {
-    let answer = await authorised(method, path, headers, signal);
-    let from = new URL(path, base());
+  /** Where a registry sends to another one, which has tokens for everybody. Credentials stay with the first. */
+  async function elsewhere(sending: Sending, url: URL): Promise<IncomingMessage> {
+    const answer = await once(sending, url, undefined);
+    const challenge = answer.statusCode === 401 ? parseChallenge(answer.headers["www-authenticate"]) : undefined;
+    if (challenge?.scheme !== "bearer") return answer;
+    const { signal } = sending;
+    const who = { credentials: undefined, scope: undefined, isSecure: url.protocol === "https:" };
+    const granted = await authorize(challenge, { ...who, outbound, signal, userAgent });
+    answer.destroy();
+    return once(sending, url, granted);
+  }
+
+  async function followed(sending: Sending): Promise<IncomingMessage> {
+    let answer = await authorised(sending);
+    let from = new URL(sending.path, base());
     for (let left = redirectLimit; redirects.has(answer.statusCode ?? 0); left--) {
+      const status = answer.statusCode ?? 0;
       const { location } = answer.headers;
       if (location === undefined) return answer;
       answer.destroy();
-      if (left === 0) throw new RegistryError(answer.statusCode ?? 0, [], `stopped after ${redirectLimit} redirects`);
+      if (left === 0) throw new RegistryError(status, [], `stopped after ${redirectLimit} redirects`);
       if (!URL.canParse(location, from.href))
-        throw new RegistryError(answer.statusCode ?? 0, [], "the registry redirects to what is not a URL");
+        throw new RegistryError(status, [], "the registry redirects to what is not a URL");
       const to = new URL(location, from);
-      if (from.protocol === "https:" && to.protocol !== "https:")
-        throw new RegistryError(
-          answer.statusCode ?? 0,
-          [],
-          `the registry redirects from https to ${to.protocol.slice(0, -1)}`,
-        );
-      answer = await once(method, to, headers, signal);
+      // What is asked for by its digest is known by it, however it comes.
+      const isKnown = /^(?:blobs|manifests)\/sha\d+:/.test(sending.path) && to.protocol === "http:";
+      if (to.protocol !== "https:" && from.protocol === "https:" && !isKnown)
+        throw new RegistryError(status, [], `the registry redirects from https to ${to.protocol.slice(0, -1)}`);
+      answer = await (to.origin === base().origin ? once(sending, to, authorization) : elsewhere(sending, to));
       from = to;
     }
     return answer;
@@ -137,71 +124,41 @@ export function registryRequests(options: RequestOptions): RegistryRequests {
   return {
     base,
     send: async (method, path, headers, signal, wanted) => {
+      const sending = { method, path, headers, signal };
       for (let attempt = 0; ; attempt++) {
         const pause = backOff[attempt];
+        let failed: RegistryError;
         try {
-          const answer = await followed(method, path, headers, signal);
-          const status = answer.statusCode ?? 0;
-          if (wanted.includes(status)) return answer;
-          if (pause === undefined || !temporary.has(status)) throw await refusal(answer, method, new URL(path, base()));
-          answer.destroy();
+          const answer = await followed(sending);
+          if (wanted.includes(answer.statusCode ?? 0)) return answer;
+          failed = await refusal(answer, method, new URL(path, base()));
         } catch (error) {
           if (signal.aborted) throw signal.reason;
-          if (error instanceof RegistryError) throw error;
-          if (pause === undefined || !mayPass(error))
-            throw new RegistryError(0, [], error instanceof Error ? error.message : String(error), { cause: error });
+          failed = registryError(error);
         }
-        await sleep(pause, undefined, { signal });
+        if (pause === undefined || !mayPass(failed) || failed.retryAfter > patience) throw failed;
+        await sleep(Math.max(pause, failed.retryAfter), undefined, { signal }).catch(() => signal.throwIfAborted());
       }
     },
   };
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
+/** What failed on the way, as an error of the registry. */
+export function registryError(error: unknown): RegistryError {
+  if (error instanceof RegistryError) return error;
+  return new RegistryError(0, [], error instanceof Error ? error.message : String(error), { cause: error });
 }
 
-function mayPass(error: unknown): boolean {
-  return codeOf(error) === "unreachable";
+/** As go-containerregistry tells it: statuses of the moment, and connections that were lost. */
+function mayPass({ status, cause }: RegistryError): boolean {
+  if (temporary.has(status)) return true;
+  return cause instanceof AskError && /EOF|reset by peer|broken pipe|does not answer/.test(cause.words);
 }
 
-/** A server of plain HTTP answers a TLS greeting with anything but TLS. */
-function speaksNoTls(error: unknown): boolean {
-  return codeOf(error) === "tls" || codeOf(error) === "unreachable";
-}
-
-/** As go-containerregistry tells it: the request, the status, and the registry's own words. */
-async function refusal(answer: IncomingMessage, method: string, url: URL): Promise<RegistryError> {
-  const status = answer.statusCode ?? 0;
-  let text = "";
-  try {
-    text = (await readBody(answer, errorLimit)).toString("utf8");
-  } catch {
-    // The status says enough.
-  }
-  const errors = errorsOf(text);
-  const told = `${method} ${url.origin}${url.pathname}`;
-  const words =
-    errors.length === 0
-      ? `unexpected status code ${status} ${answer.statusMessage ?? ""}`.trimEnd()
-      : errors.map(({ code, message }) => `${code}: ${message}`).join("; ");
-  return new RegistryError(
-    status,
-    errors.map(({ code }) => code),
-    `${told}: ${words}`,
-  );
-}
-
-function errorsOf(text: string): { code: string; message: string }[] {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null || !("errors" in value) || !Array.isArray(value.errors)) return [];
-    return value.errors.slice(0, 10).flatMap((entry: unknown) => {
-      if (typeof entry !== "object" || entry === null || !("code" in entry)) return [];
-      const message = "message" in entry && typeof entry.message === "string" ? entry.message : "";
-      return [{ code: String(entry.code).slice(0, 100), message: message.slice(0, 500) }];
-    });
-  } catch {
-    return [];
-  }
+/** A server of plain HTTP answers a greeting in TLS with anything but TLS. A certificate that is not trusted is no such answer. */
+function speaksNoTls(error: unknown, hasPort: boolean): boolean {
+  if (!(error instanceof AskError)) return false;
+  if (error.code === "tls") return /HTTP response to HTTPS client|^tls: handshake failure/.test(error.words);
+  if (error.code !== "unreachable") return false;
+  return /EOF|reset by peer|broken pipe/.test(error.words) || (!hasPort && error.words.includes("connection refused"));
 }

@@ -5,7 +5,7 @@ import type { Outbound } from "../platform/outbound.ts";
 import { openSpool, type Spool } from "../platform/spool.ts";
 import type { RegistryCredentials } from "./authentication.ts";
 import { isAbsent, RegistryError } from "./registry-error.ts";
-import { registryRequests } from "./registry-request.ts";
+import { registryError, registryRequests } from "./registry-request.ts";
 import { type RepositoryName, requestHost } from "./repository-name.ts";
 
 /** A manifest, or what is stored in its place, as a registry describes it. */
@@ -50,8 +50,8 @@ const manifestTypes = [
 
 const indexType = "application/vnd.oci.image.index.v1+json";
 
-/** Bounds of what a registry sends: a manifest and a page of tags in bytes, and how many tags and pages there may be. */
-const limits = { manifest: 8 * 1024 * 1024, page: 8 * 1024 * 1024, pages: 10_000, tags: 1_000_000 };
+/** Bounds of what a registry sends: a manifest and a page of tags in bytes, and how many pages, tags and referrers there may be. */
+const limits = { manifest: 8 * 1024 * 1024, page: 8 * 1024 * 1024, pages: 10_000, tags: 1_000_000, referrers: 10_000 };
 
 /** A client of one repository (OCI distribution specification 1.1). Nothing is asked before the first call. */
 export function openRegistry({
@@ -62,46 +62,42 @@ export function openRegistry({
   userAgent = "flux/v2",
 }: RegistryOptions): Registry {
   const { send, base } = registryRequests({ repository, outbound, insecure, credentials, userAgent });
-
-  const resolve: Registry["resolve"] = async (reference, signal) => {
-    const answer = await send(
-      "HEAD",
-      `manifests/${reference}`,
-      { accept: manifestTypes },
-      signal,
-      [200, 405, 404, 400, 501],
-    );
-    answer.resume();
-    const digest = answer.headers["docker-content-digest"];
-    const size = Number(answer.headers["content-length"]);
-    if (answer.statusCode === 200 && typeof digest === "string" && isDigest(digest) && Number.isFinite(size))
-      return { mediaType: answer.headers["content-type"] ?? "", digest, size };
-    return (await manifest(reference, signal)).descriptor;
-  };
+  const named = (reference: string) =>
+    `${repository.host}/${repository.path}${isDigest(reference) ? "@" : ":"}${reference}`;
 
   const manifest: Registry["manifest"] = async (reference, signal) => {
-    const answer = await send("GET", `manifests/${reference}`, { accept: manifestTypes }, signal, [200]);
+    const path = `manifests/${checkedReference(reference)}`;
+    const answer = await send("GET", path, { accept: manifestTypes }, signal, [200]);
     const bytes = await within(answer, limits.manifest, signal);
-    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-    const told = answer.headers["docker-content-digest"];
-    const expected = isDigest(reference) ? reference : typeof told === "string" && isDigest(told) ? told : digest;
-    const computed = digestLike(expected, bytes);
-    if (computed !== expected)
+    // What a registry says of a tag's digest is not worth checking: many say something else. What was asked for is.
+    const digest = digestLike(isDigest(reference) ? reference : "sha256:", bytes);
+    if (isDigest(reference) && digest !== reference)
       throw new RegistryError(
         200,
         [],
-        `manifest digest: "${computed}" does not match requested digest: "${expected}" for "${name(reference)}"`,
+        `manifest digest: "${digest}" does not match requested digest: "${reference}" for "${named(reference)}"`,
       );
-    const mediaType = (answer.headers["content-type"] ?? "").split(";")[0]?.trim() ?? "";
-    return { descriptor: { mediaType, digest: expected, size: bytes.length }, bytes };
+    return { descriptor: { mediaType: contentType(answer), digest, size: bytes.length }, bytes };
   };
-
-  const name = (reference: string) =>
-    `${repository.host}/${repository.path}${isDigest(reference) ? "@" : ":"}${reference}`;
 
   return {
     repository,
-    resolve,
+    resolve: async (reference, signal) => {
+      try {
+        const path = `manifests/${checkedReference(reference)}`;
+        const answer = await send("HEAD", path, { accept: manifestTypes }, signal, [200]);
+        answer.resume();
+        const digest = answer.headers["docker-content-digest"];
+        const size = Number(answer.headers["content-length"] ?? "none");
+        const isIt = !isDigest(reference) || digest === reference;
+        if (typeof digest === "string" && isDigest(digest) && isIt && Number.isSafeInteger(size))
+          return { mediaType: contentType(answer), digest, size };
+      } catch (error) {
+        // A GET may be allowed where a HEAD is not, and says why where it is not either.
+        if (!(error instanceof RegistryError) || error.status === 0) throw error;
+      }
+      return (await manifest(reference, signal)).descriptor;
+    },
     manifest,
     blob: async (digest, limit, signal) => {
       if (!isDigest(digest)) throw new RegistryError(0, [], `${JSON.stringify(digest.slice(0, 200))} is not a digest`);
@@ -110,25 +106,27 @@ export function openRegistry({
     },
     tags: async (signal) => {
       const tags: string[] = [];
-      let path = "tags/list?n=1000";
-      for (let page = 0; page < limits.pages; page++) {
-        const answer = await send("GET", path, { accept: "application/json" }, signal, [200]);
-        const listed = parseJson(await within(answer, limits.page, signal));
-        tags.push(...textsOf(listed.tags));
+      await eachPage("tags/list?n=1000", "application/json", [200], signal, async (answer) => {
+        tags.push(...textsOf(parseJson(await within(answer, limits.page, signal)).tags));
         if (tags.length > limits.tags)
           throw new RegistryError(200, [], `the repository has more than ${limits.tags} tags`);
-        const next = nextPage(answer.headers.link, base());
-        if (next === undefined || next === path) return tags;
-        path = next;
-      }
-      throw new RegistryError(200, [], "the registry's list of tags does not end");
+        return true;
+      });
+      return tags;
     },
     referrers: async (digest, signal) => {
-      const answer = await send("GET", `referrers/${digest}`, { accept: indexType }, signal, [200, 404, 400, 405, 501]);
-      const type = (answer.headers["content-type"] ?? "").split(";")[0]?.trim();
-      if (answer.statusCode === 200 && type === indexType)
-        return descriptorsOf(parseJson(await within(answer, limits.manifest, signal)));
-      answer.destroy();
+      const found: Descriptor[] = [];
+      let hasApi = true;
+      const path = `referrers/${checkedReference(digest)}`;
+      await eachPage(path, indexType, [200, 404, 400, 405, 501], signal, async (answer) => {
+        hasApi = answer.statusCode === 200 && contentType(answer) === indexType;
+        if (hasApi) found.push(...descriptorsOf(parseJson(await within(answer, limits.manifest, signal))));
+        else answer.destroy();
+        if (found.length > limits.referrers)
+          throw new RegistryError(200, [], `the manifest has more than ${limits.referrers} referrers`);
+        return hasApi;
+      });
+      if (hasApi) return found;
       try {
         return descriptorsOf(parseJson((await manifest(digest.replace(":", "-"), signal)).bytes));
       } catch (error) {
@@ -137,6 +135,34 @@ export function openRegistry({
       }
     },
   };
+
+  /** Follows the links from page to page, for as long as `take` wants more. */
+  async function eachPage(
+    first: string,
+    accept: string,
+    wanted: readonly number[],
+    signal: AbortSignal,
+    take: (answer: IncomingMessage) => Promise<boolean>,
+  ): Promise<void> {
+    const seen = new Set<string>();
+    for (let path: string | undefined = first; path !== undefined; ) {
+      if (seen.has(path) || seen.size === limits.pages)
+        throw new RegistryError(200, [], "the registry's list does not end");
+      seen.add(path);
+      const answer: IncomingMessage = await send("GET", path, { accept }, signal, wanted);
+      path = (await take(answer)) ? nextPage(answer.headers.link, new URL(path, base()), base()) : undefined;
+    }
+  }
+}
+
+/** A tag or a digest, as it is written into a path. Throws RegistryError for what is neither. */
+function checkedReference(reference: string): string {
+  if (isDigest(reference) || /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/.test(reference)) return reference;
+  throw new RegistryError(0, [], `could not parse reference: ${JSON.stringify(reference.slice(0, 200))}`);
+}
+
+function contentType({ headers }: IncomingMessage): string {
+  return (headers["content-type"] ?? "").split(";")[0]?.trim() ?? "";
 }
 
 /** `sha256:<64 hex>` and its like of the other algorithms that registries know. */
@@ -159,46 +185,47 @@ async function within(answer: IncomingMessage, limit: number, signal: AbortSigna
     return await readBody(answer, limit);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw new RegistryError(0, [], error instanceof Error ? error.message : String(error), { cause: error });
+    throw registryError(error);
   }
 }
 
 async function spooled(answer: IncomingMessage, digest: string, limit: number, signal: AbortSignal): Promise<Spool> {
   const spool = openSpool();
-  const hash = createHash(digest.slice(0, digest.indexOf(":")));
+  const algorithm = digest.slice(0, digest.indexOf(":"));
+  const hash = createHash(algorithm);
+  const tooLarge = () => new RegistryError(200, [], `the blob ${digest} is larger than ${limit} bytes`);
   try {
+    if (Number(answer.headers["content-length"] ?? 0) > limit) throw tooLarge();
     for await (const chunk of answer) {
       if (!(chunk instanceof Uint8Array)) continue;
-      if (spool.size + chunk.length > limit)
-        throw new RegistryError(200, [], `the blob ${digest} is larger than ${limit} bytes`);
+      if (spool.size + chunk.length > limit) throw tooLarge();
       hash.update(chunk);
-      spool.write(Buffer.from(chunk));
+      spool.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
     }
-    const computed = `${digest.slice(0, digest.indexOf(":"))}:${hash.digest("hex")}`;
+    const computed = `${algorithm}:${hash.digest("hex")}`;
     if (computed !== digest)
       throw new RegistryError(
         200,
         [],
-        `error verifying sha256 checksum after reading ${spool.size} bytes; got "${computed}", want "${digest}"`,
+        `error verifying ${algorithm} checksum after reading ${spool.size} bytes; got "${computed}", want "${digest}"`,
       );
     return spool;
   } catch (error) {
     answer.destroy();
     spool.close();
     if (signal.aborted) throw signal.reason;
-    if (error instanceof RegistryError) throw error;
-    throw new RegistryError(0, [], error instanceof Error ? error.message : String(error), { cause: error });
+    throw registryError(error);
   }
 }
 
-/** A page after this one, as a path below the repository (RFC 8288); undefined for an address elsewhere. */
-function nextPage(link: string | string[] | undefined, base: URL): string | undefined {
+/** The page after one, as a path below the repository (RFC 8288). Throws for an address elsewhere: a part is not the whole. */
+function nextPage(link: string | string[] | undefined, page: URL, base: URL): string | undefined {
   const [, target] = /<([^>]*)>\s*;\s*rel="?next"?/i.exec(Array.isArray(link) ? link.join(", ") : (link ?? "")) ?? [];
-  if (target === undefined || !URL.canParse(target, base.href)) return undefined;
-  const url = new URL(target, base);
-  return url.origin === base.origin && url.pathname.startsWith(base.pathname)
-    ? `${url.pathname.slice(base.pathname.length)}${url.search}`
-    : undefined;
+  if (target === undefined || target === "") return undefined;
+  const url = URL.parse(target, page.href);
+  if (url === null || url.host !== base.host || !url.pathname.startsWith(base.pathname))
+    throw new RegistryError(200, [], "the registry's list goes on at another address");
+  return `${url.pathname.slice(base.pathname.length)}${url.search}`;
 }
 
 type Fields = { [name: string]: unknown };

@@ -4,11 +4,13 @@ import { externalArtifactReconciler } from "./external-artifact.ts";
 import { gitRepositoryReconciler } from "./git-repository.ts";
 import { helmChartReconciler } from "./helm-chart.ts";
 import { helmRepositoryReconciler } from "./helm-repository.ts";
+import { ociRepositoryReconciler } from "./oci-repository.ts";
 import { finalizeReceiver, reconcileReceiver } from "./receiver.ts";
 
 /** The kinds that the source function reconciles: light work, no rendering. */
 export const sourceKinds = {
   GitRepository: gitRepositoryReconciler,
+  OCIRepository: ociRepositoryReconciler,
   HelmRepository: helmRepositoryReconciler,
   HelmChart: helmChartReconciler,
   ExternalArtifact: externalArtifactReconciler,
