@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { GitRepository } from "../../lib/host/git/repository.ts";
 import { kustomizeBinary } from "../../lib/kustomize/binary.ts";
 import { isAsShown, type Section, type Step } from "./page.ts";
+import { startShownServers } from "./page-servers.ts";
 import { openWorkspace, type Workspace } from "./workspace.ts";
 
 /** The namespace and the Git server that pages speak of; each run has its own. */
@@ -21,6 +22,8 @@ type Place = {
   directory: string;
   program: string;
   repositories: Map<string, GitRepository>;
+  /** What stands for the names of the other servers that the section speaks of. */
+  servers: [shown: string, own: string][];
   /** What is committed before the next step that could see it, by repository. */
   files: Map<string, Record<string, string | null>>;
 };
@@ -37,9 +40,13 @@ export async function runSection({ steps }: Section): Promise<void> {
     directory,
     program: await kustomizeBinary(),
     repositories: new Map(),
+    servers: [],
     files: new Map(),
   };
+  const { names: servers, files, stop } = await startShownServers(JSON.stringify(steps));
+  place.servers = servers;
   try {
+    for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content);
     await writeFile(join(directory, "staging.kubeconfig"), workspace.sluice.cluster.kubeconfig);
     const names = steps.flatMap((step) => (step.type === "file" ? [step.repository] : []));
     for (const name of new Set(["fleet", ...names]))
@@ -48,6 +55,7 @@ export async function runSection({ steps }: Section): Promise<void> {
     for (const step of steps) await perform(place, step);
   } finally {
     await workspace.close();
+    await stop();
     await rm(directory, { recursive: true, force: true });
   }
 }
@@ -108,8 +116,9 @@ async function push({ workspace, repositories, files }: Place): Promise<void> {
 }
 
 /** A page's text, with the names that are this run's. */
-function inPlace({ workspace, repositories }: Place, text: string): string {
+function inPlace({ workspace, repositories, servers }: Place, text: string): string {
   let told = text.replaceAll(shownNamespace, workspace.namespace);
+  for (const [shown, own] of servers) told = told.replaceAll(shown, own);
   for (const [name, { url }] of repositories) told = told.replaceAll(`${shownServer}${name}.git`, url);
   return told;
 }
