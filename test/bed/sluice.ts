@@ -21,6 +21,8 @@ export type RunningSluice = {
 export type SluiceFiles = {
   /** Directory of the stored artifacts: `<cluster id>/<status.artifact.path>` below it. */
   artifacts: string;
+  /** Directory of its records, as a local record store opens it. */
+  records: string;
   /** All that Sluice logs, one JSON object a line. */
   logFile: string;
 };
@@ -70,6 +72,7 @@ export async function startSluice(options: {
       certificateAuthority: host.certificateAuthority,
       platform: host.platform,
       artifacts: join(directory, "data", "artifacts", "files"),
+      records: join(directory, "data"),
       logFile,
       stop: async () => {
         await host.stop();
