@@ -21,7 +21,7 @@ export type RunningSluice = {
 export type SluiceFiles = {
   /** Directory of the stored artifacts: `<cluster id>/<status.artifact.path>` below it. */
   artifacts: string;
-  /** Directory of its records, as a local record store opens it. */
+  /** Journal of its records: only to be read while Sluice runs. */
   records: string;
   /** All that Sluice logs, one JSON object a line. */
   logFile: string;
@@ -72,7 +72,7 @@ export async function startSluice(options: {
       certificateAuthority: host.certificateAuthority,
       platform: host.platform,
       artifacts: join(directory, "data", "artifacts", "files"),
-      records: join(directory, "data"),
+      records: join(directory, "data", "records.journal"),
       logFile,
       stop: async () => {
         await host.stop();

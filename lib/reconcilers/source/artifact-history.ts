@@ -1,7 +1,7 @@
 import type { Artifact } from "../../api/artifact.ts";
 import type { KubernetesObject } from "../../api/object.ts";
 import type { Context } from "../../engine/reconciler.ts";
-import type { Json } from "../../platform/ports.ts";
+import type { Json, RecordStore } from "../../platform/ports.ts";
 import { artifactKey, ownArtifactKey } from "../artifact-storage.ts";
 
 /** One revision that a source has offered: what its status said then, and the file that held it. */
@@ -29,7 +29,7 @@ export function pastKey(clusterId: string, object: Named, digest: string): strin
 
 /** What an object has offered, the newest first; at most as many as the deployment keeps. */
 export async function readHistory(
-  { records, clusterId }: Pick<Context, "records" | "clusterId">,
+  { records, clusterId }: { records: Pick<RecordStore, "get">; clusterId: string },
   object: Named,
 ): Promise<PastArtifact[]> {
   const record = await records.get(recordKey(clusterId, object));
