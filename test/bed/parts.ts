@@ -3,6 +3,7 @@ import { controlPlaneBinaries } from "../../lib/host/control-plane/binaries.ts";
 import { type ControlPlane, startControlPlane } from "../../lib/host/control-plane/control-plane.ts";
 import { pythonWithLocalStack } from "./localstack/environment.ts";
 import { type LocalStack, startLocalStack } from "./localstack/localstack.ts";
+import { type Registry, startRegistry } from "./registry/registry.ts";
 import type { RunningSluice, SluiceFiles } from "./sluice.ts";
 import { type SopsPrograms, sopsPrograms } from "./sops/sops.ts";
 
@@ -42,6 +43,14 @@ const sops: Part<SopsPrograms> = {
   start: async (_directory, log) => ({ value: await sopsPrograms(log), stop: async () => undefined }),
 };
 
+/** A registry that anybody may push to and pull from, over plain HTTP. Each test has repositories of its own in it. */
+const registry: Part<Omit<Registry, "stop">> = {
+  start: async (directory, log) => {
+    const { stop, ...value } = await startRegistry({ directory, log });
+    return { value, stop };
+  },
+};
+
 /** Sluice at work in a control plane of its own. */
 const sluice: Part<RunningSluice & SluiceFiles> = {
   start: async (directory, log) => {
@@ -53,7 +62,7 @@ const sluice: Part<RunningSluice & SluiceFiles> = {
 };
 
 /** The shared parts of the bed by the name under which `bed.ts` asks for them. */
-export const parts = { cluster, localstack, sops, sluice } satisfies Record<string, Part<unknown>>;
+export const parts = { cluster, localstack, sops, registry, sluice } satisfies Record<string, Part<unknown>>;
 
 /** What a part gives to tests. */
 export type PartValues = {

@@ -77,6 +77,7 @@ export type Workspace = {
 /** The kinds that tests name in short. */
 export const apiVersions = {
   GitRepository: "source.toolkit.fluxcd.io/v1",
+  OCIRepository: "source.toolkit.fluxcd.io/v1",
   HelmRepository: "source.toolkit.fluxcd.io/v1",
   HelmChart: "source.toolkit.fluxcd.io/v1",
   Kustomization: "kustomize.toolkit.fluxcd.io/v1",

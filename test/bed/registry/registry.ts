@@ -18,10 +18,19 @@ export type Registry = {
   stop(): Promise<void>;
 };
 
-/** `directory` holds what is pushed, and the log. With `tls` (PEM) it speaks HTTPS. `log` tells of the first build. */
+/** Whom a registry with `auth: "basic"` lets in. */
+export const registryUser = { username: "puller", password: "s3cret-canary" };
+/** The same as htpasswd writes it, by bcrypt. */
+const htpasswd = "puller:$2y$05$abcdefghijklmnopqrstuullx5kP6GYZcFnepqhmI2H03s5Hsbhlm\n";
+
+/**
+ * `directory` holds what is pushed, and the log. With `tls` (PEM) it speaks HTTPS. `auth` lets in `registryUser` alone, or whoever has a
+ * token that a service signs (distribution, "Token Authentication"). `log` tells of the first build.
+ */
 export type RegistryOptions = {
   directory: string;
   tls?: { certificate: string; key: string };
+  auth?: "basic" | { realm: string; service: string; issuer: string; certificate: string };
   log?: (line: string) => void;
 };
 
@@ -78,7 +87,21 @@ async function settings(directory: string, address: string, options: RegistryOpt
     log: { level: "warn", accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(directory, "data") }, delete: { enabled: true } },
     http: { addr: address, secret: randomBytes(16).toString("hex"), ...(options.tls ? { tls } : {}) },
+    ...(await authentication(directory, options)),
   };
+}
+
+async function authentication(directory: string, { auth }: RegistryOptions): Promise<Record<string, unknown>> {
+  if (auth === undefined) return {};
+  if (auth === "basic") {
+    const path = join(directory, "htpasswd");
+    await writeFile(path, htpasswd, { mode: 0o600 });
+    return { auth: { htpasswd: { realm: "test bed", path } } };
+  }
+  const { certificate, ...token } = auth;
+  const rootcertbundle = join(directory, "token.crt");
+  await writeFile(rootcertbundle, certificate);
+  return { auth: { token: { ...token, rootcertbundle } } };
 }
 
 /** Whoever answers on the port while the server runs is the server: it ends where the port is taken. */
@@ -94,7 +117,7 @@ async function answers(url: string, server: ServerProcess): Promise<void> {
         : get(`${url}/v2/`, { agent: false }, (response) => done(response.resume().statusCode));
       asking.once("error", () => done(0));
     });
-    if (status === 200 && server.running()) return;
+    if ((status === 200 || status === 401) && server.running()) return;
   }
   throw new Error(`the registry does not answer:\n${await server.logTail()}`);
 }
