@@ -14,12 +14,12 @@ export type DockerConfig = readonly (readonly [address: string, auth: DockerAuth
  */
 export function readDockerConfig(text: string, { legacy = false }: { legacy?: boolean } = {}): DockerConfig {
   const config = parsed(text);
-  const auths = legacy ? config : (fieldOf(config, "auths") ?? {});
+  const auths = legacy || !isMap(config) ? config : (config.auths ?? {});
   if (!isMap(auths)) throw new Error("the Docker configuration has no map of registries");
   return Object.entries(auths).map(([address, entry]) => {
     if (!isMap(entry)) throw new Error("an entry of the Docker configuration is not an object");
     const text = (name: string) => {
-      const value = fieldOf(entry, name);
+      const value = entry[name];
       return typeof value === "string" ? value : "";
     };
     const auth = text("auth");
@@ -94,10 +94,6 @@ function parsed(text: string): unknown {
     // The parser's own words may quote a password.
     throw new Error("the Docker configuration is not valid JSON");
   }
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  return isMap(value) ? value[name] : undefined;
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

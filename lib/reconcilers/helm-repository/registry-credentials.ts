@@ -1,3 +1,4 @@
+import { type DockerConfig, readDockerConfig } from "../../oci/docker-config.ts";
 import type { RepositorySecret } from "./secret.ts";
 
 type Credentials = { username: string; password: string };
@@ -21,44 +22,27 @@ export function registryCredentials(secret: RepositorySecret, url: string): Cred
   throw failed(`invalid '${name}' secret data: required fields 'username' and 'password'`);
 }
 
-function failed(words: string): Error {
-  return new Error(`failed to configure OCI registry authentication: ${words}`);
+function failed(words: string, cause?: unknown): Error {
+  return new Error(`failed to configure OCI registry authentication: ${words}`, { cause });
 }
 
 function dockerCredentials({ data }: RepositorySecret, name: string, host: string): Credentials {
-  const auths = authsOf(data.get(".dockerconfigjson")?.toString() ?? "");
-  if (auths === undefined) throw failed(`unable to load Docker config from Secret '${name}'`);
-  const entry = auths.get(host) ?? [...auths].find(([address]) => hostOf(address) === host)?.[1];
+  const config = configOf(data.get(".dockerconfigjson")?.toString() ?? "", name);
+  const entry = config.find(([address]) => address === host) ?? config.find(([address]) => hostOf(address) === host);
   if (entry === undefined) throw failed(`no auth config for '${host}' in the docker-registry Secret '${name}'`);
-  const { auth, username, password } = entry;
-  if (typeof auth === "string" && auth !== "") {
-    const decoded = Buffer.from(auth, "base64").toString();
-    const colon = decoded.indexOf(":");
-    if (colon === -1) throw failed(`unable to load Docker config from Secret '${name}'`);
-    return { username: decoded.slice(0, colon), password: decoded.slice(colon + 1).replace(/^\0+|\0+$/g, "") };
-  }
-  return {
-    username: typeof username === "string" ? username : "",
-    password: typeof password === "string" ? password : "",
-  };
+  const [, { username, password }] = entry;
+  return { username, password };
 }
 
-function authsOf(text: string): Map<string, Record<string, unknown>> | undefined {
+function configOf(text: string, name: string): DockerConfig {
   try {
-    const config: unknown = JSON.parse(text);
-    const auths = isMap(config) ? (config.auths ?? {}) : undefined;
-    if (!isMap(auths)) return undefined;
-    return new Map(Object.entries(auths).map(([address, entry]) => [address, isMap(entry) ? entry : {}]));
-  } catch {
-    return undefined;
+    return readDockerConfig(text);
+  } catch (error) {
+    throw failed(`unable to load Docker config from Secret '${name}'`, error);
   }
 }
 
 /** The host of an address as Docker writes them: with a scheme and a path, as it once did, or without. */
 function hostOf(address: string): string {
   return address.replace(/^https?:\/\//, "").replace(/\/.*$/s, "");
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
