@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ask } from "../platform/ask.ts";
+import { ask, readBody } from "../platform/ask.ts";
 import { AskError } from "../platform/ask-error.ts";
 import type { Outbound } from "../platform/outbound.ts";
 import { authorize, parseChallenge, type RegistryCredentials } from "./authentication.ts";
@@ -14,6 +14,7 @@ const backOff = [200, 600, 1_500];
 const patience = 5_000;
 const redirects = new Set([301, 302, 303, 307, 308]);
 const redirectLimit = 5;
+const discardLimits = { bytes: 64 * 1024, milliseconds: 1_000 };
 
 /** Sends requests to one repository. */
 export type RegistryRequests = {
@@ -82,7 +83,7 @@ export function registryRequests(options: RequestOptions): RegistryRequests {
     const { signal } = sending;
     const granted = await authorize(challenge, { credentials, scope, isSecure, outbound, signal, userAgent });
     if (granted === undefined || granted === authorization) return answer;
-    answer.destroy();
+    await discard(answer);
     authorization = granted;
     return reach(sending);
   }
@@ -95,7 +96,7 @@ export function registryRequests(options: RequestOptions): RegistryRequests {
     const { signal } = sending;
     const who = { credentials: undefined, scope: undefined, isSecure: url.protocol === "https:" };
     const granted = await authorize(challenge, { ...who, outbound, signal, userAgent });
-    answer.destroy();
+    await discard(answer);
     return once(sending, url, granted);
   }
 
@@ -106,7 +107,7 @@ export function registryRequests(options: RequestOptions): RegistryRequests {
       const status = answer.statusCode ?? 0;
       const { location } = answer.headers;
       if (location === undefined) return answer;
-      answer.destroy();
+      await discard(answer);
       if (left === 0) throw new RegistryError(status, [], `stopped after ${redirectLimit} redirects`);
       if (!URL.canParse(location, from.href))
         throw new RegistryError(status, [], "the registry redirects to what is not a URL");
@@ -141,6 +142,13 @@ export function registryRequests(options: RequestOptions): RegistryRequests {
       }
     },
   };
+}
+
+/** Reads what nobody wants, so that the connection serves the next request; a server that goes on loses it. */
+async function discard(answer: IncomingMessage): Promise<void> {
+  const timer = setTimeout(() => answer.destroy(), discardLimits.milliseconds);
+  await readBody(answer, discardLimits.bytes).catch(() => answer.destroy());
+  clearTimeout(timer);
 }
 
 /** What failed on the way, as an error of the registry. */
