@@ -16,17 +16,14 @@ const chartTypes = ["application/vnd.cncf.helm.chart.content.v1.tar+gzip", "appl
 export type RegistryChart = OfferedChart & { registry: Registry; tag: string };
 
 /**
- * The charts of a registry (HC-013): each is a repository of its own, and its versions are tags, with `_` for `+`. Throws a sentence
- * where nobody can be asked for credentials.
+ * The charts of a registry (HC-013): each is a repository of its own, and its versions are tags, with `_` for `+`.
  */
 export async function openRegistryCharts(
   context: Context,
   _object: HelmRepository,
-  { url, outbound, insecure, credentials, provider }: RepositoryClient & { type: "oci" },
+  { url, outbound, insecure, credentials }: RepositoryClient & { type: "oci" },
   signal: AbortSignal,
 ): Promise<Charts> {
-  if (provider !== "generic")
-    throw new Error(`credentials of the provider '${provider}' cannot be used with this release of Sluice`);
   return {
     isRegistry: true,
     find: async (name, range): Promise<RegistryChart> => {

@@ -3,6 +3,7 @@ import type { ChartRepository } from "../../chart/repository.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import type { ClientTls, Outbound } from "../../platform/outbound.ts";
 import { parseGoDuration } from "../../text/go-duration.ts";
+import { registryAccess } from "../source/registry-identity.ts";
 import { tlsFromSecret } from "../source/tls-secret.ts";
 import { registryCredentials } from "./registry-credentials.ts";
 import { basicCredentials, hasTls, type RepositorySecret, readRepositorySecret } from "./secret.ts";
@@ -15,16 +16,17 @@ export type RepositoryClient = { timeoutMilliseconds: number } & (
       /** `oci://host/path`, without slashes at its end. */
       url: string;
       outbound: Outbound;
-      /** Static credentials of the Secret (HR-015); absent for anonymous access and where the provider is asked. */
+      /** Of the Secret (HR-015), or of the provider where none is named; absent for anonymous access. */
       credentials?: { username: string; password: string };
-      /** Whose credentials are asked for where no Secret is named. */
-      provider: "generic" | "aws" | "azure" | "gcp";
       /** Whether the registry is asked over plain HTTP. */
       insecure: boolean;
     }
 );
 
-type Reading = Pick<Context, "cluster" | "signal" | "log">;
+type Reading = Pick<
+  Context,
+  "clusterId" | "cluster" | "signal" | "log" | "settings" | "awsCredentials" | "records" | "secrets" | "clock"
+>;
 
 /**
  * Reads what a HelmRepository's Secrets hold (HR-008 to HR-011, HR-015, SEC-011). Throws a sentence, which is the message of
@@ -63,16 +65,36 @@ export async function repositoryClient(context: Reading, object: HelmRepository)
     return { type: "default", repository, timeoutMilliseconds };
   }
   const url = spec.url.replace(/\/+$/, "");
-  const credentials = secret === undefined ? undefined : registryCredentials(secret, url);
+  const credentials =
+    secret === undefined ? await providedCredentials(context, object, url) : registryCredentials(secret, url);
   return {
     type: "oci",
     url,
     outbound,
     ...(credentials === undefined ? {} : { credentials }),
-    provider: secret === undefined ? (spec.provider ?? "generic") : "generic",
     insecure: spec.insecure === true,
     timeoutMilliseconds,
   };
+}
+
+/** HR-013: of the provider's identity, which is Sluice's own: the kind names no ServiceAccount. */
+async function providedCredentials(
+  context: Reading,
+  object: HelmRepository,
+  url: string,
+): Promise<{ username: string; password: string } | undefined> {
+  const { provider = "generic" } = object.spec;
+  if (provider === "generic") return undefined;
+  const host = url.replace(/^oci:\/\//, "").replace(/\/.*$/s, "");
+  try {
+    const { signal } = context;
+    const named = { ...object, spec: {} };
+    const { username, password } = await registryAccess(context, named, provider, host, undefined, { signal });
+    return { username, password };
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    throw new Error(`failed to get credential from '${provider}': ${words}`, { cause: error });
+  }
 }
 
 function requiredTls(secret: RepositorySecret, context: Reading): ClientTls {
