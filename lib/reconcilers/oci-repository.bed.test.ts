@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -21,7 +20,8 @@ type Files = Record<string, string>;
 
 async function tarGz(files: Files, links: Files = {}): Promise<Buffer> {
   const tar = pack();
-  for (const [name, content] of Object.entries(files)) tar.entry({ name, mode: 0o644 }, content);
+  const mtime = new Date(0);
+  for (const [name, content] of Object.entries(files)) tar.entry({ name, mode: 0o644, mtime }, content);
   for (const [name, linkname] of Object.entries(links)) tar.entry({ name, type: "symlink", linkname });
   tar.finalize();
   const chunks: Buffer[] = [];
@@ -136,7 +136,8 @@ describe("an OCIRepository", () => {
     expect(front.requests.some((request) => request.told.includes(built.digest))).toBe(true);
     front.requests.length = 0;
     await handled("digest");
-    expect(front.requests).toEqual([]);
+    // Others that fail are tried again meanwhile.
+    expect(front.requests.filter((request) => request.told.includes(one.digest))).toEqual([]);
     const url = `oci://${front.address}/${target.repository}`;
     await create("range", { ref: { semver: ">= 9" } });
     const prefix = `failed to determine the artifact tag for '${url}': `;
@@ -223,8 +224,9 @@ describe("an OCIRepository", () => {
   });
 
   it("SB-002, SB-005: many objects of one source cost one look and one pull", async () => {
-    await push("shared", { a: "1" });
-    front.requests.length = 0;
+    const files = { "only.txt": "here" };
+    const { digest } = await push("shared", files);
+    const own = ["manifests/shared", digest, digestOf(await tarGz(files))];
     const names = Array.from({ length: 10 }, (_, index) => `shared-${index}`);
     await Promise.all(names.map((name) => create(name, { ref: { tag: "shared" } })));
     const objects = await Promise.all(names.map((name) => ready(name)));

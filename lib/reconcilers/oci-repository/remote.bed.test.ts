@@ -15,6 +15,7 @@ import { parseSettings } from "../../engine/settings.ts";
 import { openRegistry } from "../../oci/registry.ts";
 import { createCertificateAuthority, issueCertificate } from "../../platform/local/certificate.ts";
 import type { CredentialContext } from "../git-repository/credentials.ts";
+import { repositoryClient } from "../helm-repository/client.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import { type Remote, readRemote } from "./remote.ts";
 
@@ -77,17 +78,19 @@ function read(spec: Partial<OCIRepositorySpec>, { args = [], context = {} }: Run
     metadata: { name: "app", namespace },
     spec: { url: "oci://ghcr.io/org/app", interval: "1m", ...spec },
   };
+  const full = { ...contextOf(args), ...context };
+  return readRemote(object, full, full.signal, (name) => missing.push(name));
+}
+
+function contextOf(args: string[] = []): CredentialContext {
   const { endpoints, certificateAuthority, url } = cloud;
   const { records, secrets, log } = bed.platform;
-  const signal = AbortSignal.timeout(60_000);
-  const full: CredentialContext = {
-    ...{ cluster, clusterId: "test", signal, clock: { now: () => now } },
+  return {
+    ...{ cluster, clusterId: "test", signal: AbortSignal.timeout(60_000), clock: { now: () => now } },
     settings: parseSettings(args, "flux-system", log),
     clouds: { endpoints: { ...endpoints, ecr: url, acr: url }, certificateAuthority },
     ...{ records, secrets, log },
-    ...context,
   };
-  return readRemote(object, full, signal, (name) => missing.push(name));
 }
 
 async function failureOf(spec: Partial<OCIRepositorySpec>, run: Run = {}): Promise<SourceFailure> {
@@ -280,5 +283,20 @@ describe("credentials of a provider", () => {
       expect((await failureOf({ provider, url: "oci://gcr.io.evil.test/a" })).message).toContain(
         `failed to get credential from ${provider}: invalid ${name} registry: 'gcr.io.evil.test'. must match ^`,
       );
+  });
+
+  it("HR-013: is asked for a HelmRepository of a registry, too, where no Secret is named", async () => {
+    const repository = (spec: object) => ({
+      ...{
+        apiVersion: "source.toolkit.fluxcd.io/v1",
+        kind: "HelmRepository" as const,
+        metadata: { name: "a", namespace },
+      },
+      spec: { url: "oci://ghcr.io/charts", type: "oci" as const, provider: "gcp" as const, ...spec },
+    });
+    const words = "failed to get credential from 'gcp': invalid GCP registry: 'ghcr.io'";
+    await expect(repositoryClient(contextOf(), repository({}))).rejects.toThrow(words);
+    const named = await repositoryClient(contextOf(), repository({ secretRef: { name: "one" } }));
+    expect(named).toMatchObject({ type: "oci", credentials: { username: "one", password: canary } });
   });
 });
