@@ -231,15 +231,8 @@ describe("an OCIRepository", () => {
     await Promise.all(names.map((name) => create(name, { ref: { tag: "shared" } })));
     const objects = await Promise.all(names.map((name) => ready(name)));
     expect(new Set(objects.map(({ status }) => status?.artifact?.digest)).size).toBe(1);
-    const counted = front.requests.map((request) => request.told.split(" ")[0]).sort();
-    expect(counted).toEqual(["GET", "GET", "HEAD"]);
-    const [object] = objects;
-    if (object)
-      expect(
-        createHash("sha256")
-          .update(await stored(object))
-          .digest("hex"),
-      ).toHaveLength(64);
+    const counted = front.requests.filter((request) => own.some((place) => request.told.includes(place)));
+    expect(counted.map((request) => request.told.split(" ")[0]).sort()).toEqual(["GET", "GET", "HEAD"]);
   });
 
   it("KS-002, KS-007: a Kustomization applies what an OCIRepository offers, at once where there is something new", async () => {
