@@ -25,11 +25,24 @@ const foreign = [
   "yauzl",
 ];
 
+/** What few objects need, and is large: it is loaded when one does. */
+const onDemand = [
+  "@aws-sdk/client-eks",
+  "@aws-sdk/client-sts",
+  "@sigstore/",
+  "cborg",
+  "fast-xml-parser",
+  "openpgp",
+  "ssh2",
+];
+
 /** Rooms and folders that no function knows. */
 const elsewhere = /^(infra|test|bench|lib\/cli|lib\/host|lib\/platform\/local|lib\/api\/schema)\//;
 
-/** A store's key as code makes it: what it is of, then the cluster. */
-const keyOfCluster = /`([a-z-]+)\/\$\{(?:[a-z]+\.)?clusterId\}\//g;
+/** A store's key as code makes it: what it is of, then the cluster, a key that begins with it, or a digest. */
+const keyOfStore = /`([a-z-]+)\/\$\{(?:(?:[a-z]+\.)?clusterId\}\/|artifactKey\()/g;
+/** What is shared by those who ask the same of the same server, whatever the cluster. */
+const keyOfShared = /sharedKey\([^)]*?"([a-z-]+)",/g;
 
 describe("the bundle of a function", () => {
   it.each(functionNames)("%s: is a folder of modules, of 3 MB at most together", (name) => {
@@ -43,14 +56,14 @@ describe("the bundle of a function", () => {
   });
 
   it.each(functionNames)("%s: carries nothing of the local host, the command line or the build", (name) => {
-    const packages = packagesOf(bundles[name]);
+    const packages = packagesOf(Object.keys(bundles[name].inputs));
     expect(foreign.filter((other) => packages.has(other))).toEqual([]);
     expect(Object.keys(bundles[name].inputs).filter((path) => elsewhere.test(path))).toEqual([]);
   });
 
   it("carries the AWS SDK, since LocalStack's functions have none and the runtime's is older", () => {
     for (const name of functionNames) {
-      expect(packagesOf(bundles[name])).toContain("@aws-sdk/client-sqs");
+      expect(packagesOf(bundles[name].startInputs)).toContain("@aws-sdk/client-sqs");
       expect(textOf(bundles[name])).not.toMatch(/from"@(aws-sdk|smithy)\//);
     }
   });
@@ -67,13 +80,26 @@ describe("the bundle of a function", () => {
     expect([stdout.trim(), stderr]).toEqual(['["function",[]]', ""]);
   });
 
+  it.each(functionNames)("%s: starts with less than a megabyte, and without what few objects need", (name) => {
+    expect(bundles[name].startBytes).toBeLessThan(1_000_000);
+    const loaded = [...packagesOf(bundles[name].startInputs)];
+    expect(loaded.filter((path) => onDemand.some((large) => path.startsWith(large)))).toEqual([]);
+  });
+
+  it("carries for sources what few of them need", () => {
+    const carried = packagesOf(Object.keys(bundles.source.inputs));
+    for (const name of ["@aws-sdk/client-sts", "openpgp", "ssh2"]) expect(carried).toContain(name);
+  });
+
   it.each(functionNames)("%s: may use the keys that its code makes", (name) => {
     const granted = Object.keys(needs[name].objects).map((prefix) => prefix.replace(/^(artifacts|records)\//, ""));
     const made = Object.keys(bundles[name].inputs)
       .filter((path) => path.startsWith("lib/"))
-      .flatMap((path) => [...readFileSync(join(root, path), "utf8").matchAll(keyOfCluster)].map(([, prefix]) => prefix))
+      .map((path) => readFileSync(join(root, path), "utf8"))
+      .flatMap((text) => [...text.matchAll(keyOfStore), ...text.matchAll(keyOfShared)].map(([, prefix]) => prefix))
       // The schedule takes up webhooks by the code that receives them, but never asks whose path it is.
       .filter((prefix) => name !== "schedule" || prefix !== "receivers");
+    if (name === "source") expect(made).toEqual(expect.arrayContaining(["checks", "contents", "history", "latest"]));
     expect(granted).toEqual(expect.arrayContaining([...new Set(made)]));
   });
 
@@ -95,8 +121,8 @@ describe("the bundle of a function", () => {
   });
 });
 
-function packagesOf({ inputs }: Bundle): Set<string> {
-  return new Set(Object.keys(inputs).flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []));
+function packagesOf(inputs: string[]): Set<string> {
+  return new Set(inputs.flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []));
 }
 
 /** All files of a bundle with their names, in order. */

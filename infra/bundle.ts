@@ -20,6 +20,8 @@ export type Bundle = {
   startBytes: number;
   /** What is inside, by path from the repository's root, with the bytes that each file takes in the bundle. */
   inputs: Record<string, number>;
+  /** Those of `inputs` that are loaded with `index.mjs`. */
+  startInputs: string[];
 };
 
 /**
@@ -122,12 +124,15 @@ function readBundle({ outputs }: Metafile, directory: string): Bundle {
   };
   visit(entry);
   const inputs: Record<string, number> = {};
+  const startInputs: string[] = [];
   let [bytes, startBytes] = [0, 0];
   for (const [path, output] of Object.entries(outputs)) {
     bytes += output.bytes;
     if (start.has(path)) startBytes += output.bytes;
-    for (const [input, { bytesInOutput }] of Object.entries(output.inputs))
+    for (const [input, { bytesInOutput }] of Object.entries(output.inputs)) {
       inputs[input] = (inputs[input] ?? 0) + bytesInOutput;
+      if (start.has(path) && bytesInOutput > 0) startInputs.push(input);
+    }
   }
-  return { directory, file: join(directory, "index.mjs"), bytes, startBytes, inputs };
+  return { directory, file: join(directory, "index.mjs"), bytes, startBytes, inputs, startInputs };
 }

@@ -2,9 +2,10 @@ import { type App, Stack, Token } from "aws-cdk-lib";
 import { CfnAccessEntry } from "aws-cdk-lib/aws-eks";
 import { sluiceGroups } from "../lib/api/install/rbac.ts";
 import { type FunctionName, functionNames } from "./bundle.ts";
-import { type Cluster, type Config, ConfigError } from "./config.ts";
+import type { Cluster, Config } from "./config.ts";
 import { type Deployed, roleName } from "./functions.ts";
 import { needs } from "./grants.ts";
+import { ConfigError } from "./setting.ts";
 
 type EksCluster = Extract<Cluster, { type: "eks" }>;
 

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { type FunctionName, functionNames } from "./bundle.ts";
+import { arns, ConfigError, ids, matching, number, numbers, object } from "./setting.ts";
 
 /** A cluster that the deployment works for: an EKS cluster by its name, or any cluster by a kubeconfig in Secrets Manager. */
 export type Cluster =
@@ -11,6 +12,16 @@ export type Network = { subnets: string[]; securityGroups: string[] };
 
 /** What the deployment may decrypt with as itself: ARNs of KMS keys, and of roles that files name beside their key. */
 export type Decryption = { keys: string[]; roles: string[] };
+
+/**
+ * What the source function may read of AWS for sources that bring no identity: ARNs of CodeCommit repositories, of repositories in ECR,
+ * and of S3 buckets.
+ */
+export type Sources = { repositories: string[]; registries: string[]; buckets: string[] };
+
+/** The functions that unpack what they fetch, and have a disk for it. */
+export const unpackers = ["source", "apply"] as const;
+export type Unpacker = (typeof unpackers)[number];
 
 /** The functions that take messages from a queue, whose concurrency the event source mapping bounds. */
 export const consumers = ["source", "apply", "notify", "timers"] as const;
@@ -32,8 +43,12 @@ export type Config = {
   network?: Network;
   /** Rights in AWS for SOPS files whose Kustomization has no credentials of its own: none by default (docs/secrets.md). */
   decryption: Decryption;
+  /** Rights in AWS for sources that have no credentials of their own: none by default (docs/sources-aws.md). */
+  sources: Sources;
   /** Memory of a function in MiB; processor time is in proportion to it. */
   memory: Record<FunctionName, number>;
+  /** Size of a function's temporary disk in MiB: what is too large for memory is there meanwhile. */
+  temporaryStorage: Record<Unpacker, number>;
   /** Messages of a queue that are worked on at once, at most. */
   maximumConcurrency: Record<Consumer, number>;
   /** Concurrency taken out of the account's pool for one function: a guarantee and a limit. */
@@ -54,7 +69,9 @@ const defaults: Config = {
   clusters: [],
   remoteClusters: [],
   decryption: { keys: [], roles: [] },
+  sources: { repositories: [], registries: [], buckets: [] },
   memory: { webhook: 512, source: 1769, apply: 1769, notify: 512, schedule: 1024, timers: 256 },
+  temporaryStorage: { source: 2048, apply: 1024 },
   maximumConcurrency: { source: 20, apply: 50, notify: 10, timers: 5 },
   reservedConcurrency: {},
   logRetentionDays: 14,
@@ -71,14 +88,6 @@ export type LogLevel = (typeof logLevels)[number];
 export const retentionDays = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ] as const;
-
-/** A setting that is not valid, by its path in the file and with what would be. */
-export class ConfigError extends Error {
-  constructor(path: string, problem: string) {
-    super(`${path}: ${problem}`);
-    this.name = "ConfigError";
-  }
-}
 
 /**
  * Reads the deployment's configuration: the defaults, then the JSON file, then each key given as CDK context
@@ -124,7 +133,12 @@ const readers: { [Key in keyof Config]-?: (value: unknown, path: string) => Conf
     };
   },
   decryption: readDecryption,
+  sources: readSources,
   memory: (value, path) => ({ ...defaults.memory, ...numbers(value, path, functionNames, 128, 10_240) }),
+  temporaryStorage: (value, path) => ({
+    ...defaults.temporaryStorage,
+    ...numbers(value, path, unpackers, 512, 10_240),
+  }),
   maximumConcurrency: (value, path) => ({
     ...defaults.maximumConcurrency,
     ...numbers(value, path, consumers, 2, 1000),
@@ -215,47 +229,25 @@ function readDecryption(value: unknown, path: string): Decryption {
   };
 }
 
-function arns(value: unknown, path: string, pattern: RegExp, what: string): string[] {
-  if (!Array.isArray(value)) throw new ConfigError(path, "must be a list");
-  return value.map((arn, index) => matching(arn, `${path}[${index}]`, pattern, what));
-}
+const repositoryArn = /^arn:aws[\w-]*:codecommit:[a-z0-9-]+:\d{12}:[\w.-]{1,100}$/;
+const registryArn = /^arn:aws[\w-]*:ecr:[a-z0-9-]+:\d{12}:repository\/[a-z0-9]+([._/-][a-z0-9]+)*$/;
+const bucketArn = /^arn:aws[\w-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
-function matching(value: unknown, path: string, pattern: RegExp, what: string): string {
-  if (typeof value !== "string" || !pattern.test(value)) throw new ConfigError(path, `must be ${what}`);
-  return value;
-}
-
-function ids(value: unknown, path: string, prefix: string): string[] {
-  if (!Array.isArray(value) || value.length === 0) throw new ConfigError(path, "must be a list, and not an empty one");
-  const pattern = new RegExp(`^${prefix}-([0-9a-f]{8}|[0-9a-f]{17})$`);
-  return value.map((id, index) => matching(id, `${path}[${index}]`, pattern, `an id such as ${prefix}-0a1b2c3d`));
-}
-
-function number(value: unknown, path: string, least: number, most: number): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most)
-    throw new ConfigError(path, `must be a whole number from ${least} to ${most}`);
-  return value;
-}
-
-function numbers<Key extends string>(
-  value: unknown,
-  path: string,
-  keys: readonly Key[],
-  least: number,
-  most: number,
-): Partial<Record<Key, number>> {
-  const entries = Object.entries(object(value, path)).map(([key, entry]) => {
-    if (!keys.some((known) => known === key))
-      throw new ConfigError(`${path}.${key}`, `must be one of ${keys.join(", ")}`);
-    return [key, number(entry, `${path}.${key}`, least, most)] as const;
-  });
-  return Object.fromEntries(entries) as Partial<Record<Key, number>>;
-}
-
-function object(value: unknown, path: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new ConfigError(path, "must be a JSON object");
-  return { ...value };
+/** No wildcards: who may write a source chooses among what is here. */
+function readSources(value: unknown, path: string): Sources {
+  const { repositories = [], registries = [], buckets = [], ...other } = object(value, path);
+  const [unknown] = Object.keys(other);
+  if (unknown !== undefined) throw new ConfigError(`${path}.${unknown}`, "must be repositories, registries or buckets");
+  return {
+    repositories: arns(
+      repositories,
+      `${path}.repositories`,
+      repositoryArn,
+      "the ARN of a CodeCommit repository (no wildcard)",
+    ),
+    registries: arns(registries, `${path}.registries`, registryArn, "the ARN of an ECR repository (no wildcard)"),
+    buckets: arns(buckets, `${path}.buckets`, bucketArn, "the ARN of an S3 bucket (no path, no wildcard)"),
+  };
 }
 
 /** Context from the command line is text, from cdk.json it is a value. Text that is not JSON is meant as it stands. */

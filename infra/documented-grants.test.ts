@@ -17,6 +17,7 @@ function rowOf(name: string, { receives, sends, objects, ...rest }: Needs): stri
     ...(rest.admissionSeed ? ["admission seed"] : []),
     ...(rest.clusters ? ["clusters"] : []),
     ...(rest.decrypts === true ? ["`decryption`"] : []),
+    ...(rest.takesSourcesRole === true ? ["`sources`"] : []),
     ...(rest.opensRemoteClusters === true ? ["`remoteClusters`"] : []),
   ];
   const cells = [`\`${name}\``, receives === undefined ? "" : `\`${receives}\``, code(sends)];

@@ -47,7 +47,7 @@ export function functionName(config: Config, name: FunctionName): string {
  * The name of a function's role, by which clusters know it. IAM is one for all regions, so the region keeps two
  * deployments of one name apart.
  */
-export function roleName(config: Config, name: FunctionName, region: string): string {
+export function roleName(config: Config, name: FunctionName | "sources", region: string): string {
   return `${config.name}-${name}-${region}`;
 }
 
@@ -102,8 +102,11 @@ export function createFunction(
     logGroup: log,
     environment: { ...environment, POWERTOOLS_LOG_LEVEL: config.logLevel },
     layers: renderer === undefined ? [] : [renderer],
-    // An artifact may unpack to 512 MiB (lib/kustomize/artifact.ts), which is all that /tmp holds unless asked for more.
-    ...(renderer === undefined ? {} : { ephemeralStorageSize: Size.gibibytes(1) }),
+    // An artifact may unpack to 512 MiB (lib/kustomize/artifact.ts), and packs and layers spill (lib/platform/spool.ts);
+    // 512 MiB is all that /tmp holds unless asked for more.
+    ...(name === "source" || name === "apply"
+      ? { ephemeralStorageSize: Size.mebibytes(config.temporaryStorage[name]) }
+      : {}),
     // A health check that looks again, or a chain of dependencies, goes through the queues more often than the sixteen
     // times after which Lambda would take it for a runaway loop and drop it. Ours ends by its own deadline and back-off.
     recursiveLoop: RecursiveLoop.ALLOW,

@@ -21,6 +21,8 @@ export type Needs = {
   clusters: boolean;
   /** Decrypts what SOPS has encrypted, with the keys and as the roles that the deployment names. */
   decrypts?: true;
+  /** Takes the role of sources, if the deployment has one (sources-role.ts). */
+  takesSourcesRole?: true;
   /** Opens the clusters that a `kubeConfig` may name without a service account. */
   opensRemoteClusters?: true;
 };
@@ -42,13 +44,26 @@ export const needs: Record<FunctionName, Needs> = {
     admissionSeed: true,
     clusters: true,
   },
-  /** Stores artifacts and derives the tokens of their addresses, tells the front which Receivers there are, wakes who waits. */
+  /**
+   * Stores artifacts and what they were before, derives the tokens of their addresses, remembers what servers said and gave, tells the front
+   * which Receivers there are and which artifact is the newest, wakes who waits.
+   */
   source: {
     receives: "source",
     sends: everyQueue,
-    objects: { artifacts: keep, "records/latest": keep, "records/receivers": keep, "records/waiting": keep },
+    objects: {
+      artifacts: keep,
+      "records/checks": keep,
+      "records/contents": keep,
+      "records/history": keep,
+      "records/latest": keep,
+      "records/receivers": keep,
+      "records/tokens": keep,
+      "records/waiting": keep,
+    },
     admissionSeed: true,
     clusters: true,
+    takesSourcesRole: true,
   },
   /** Reads artifacts, remembers what it applied (secret values as digests under a key of the seed's), waits and wakes. */
   apply: {
@@ -89,6 +104,8 @@ export type World = {
   clusters: readonly Cluster[];
   remoteClusters: readonly string[];
   decryption: Decryption;
+  /** ARN of the role of sources, where there is one. */
+  sourcesRole?: string | undefined;
 };
 
 /** The policy statements of one function. */
@@ -141,6 +158,7 @@ export function statementsOf(world: World, name: FunctionName): PolicyStatement[
     ),
     ...allow("DecryptFiles", ["kms:Decrypt"], unique(keys)),
     ...allow("AssumeRolesOfFiles", ["sts:AssumeRole"], unique(roles)),
+    ...allow("AssumeRoleOfSources", ["sts:AssumeRole"], sourcesRoleOf(world, name)),
   ];
 }
 
@@ -161,7 +179,12 @@ export function environmentOf(world: World, name: FunctionName): Record<string, 
     ...(needs[name].opensRemoteClusters === true && world.remoteClusters.length > 0
       ? { SLUICE_REMOTE_CLUSTERS: unique([...world.remoteClusters]).join(",") }
       : {}),
+    ...Object.fromEntries(sourcesRoleOf(world, name).map((role) => ["SLUICE_SOURCES_ROLE", role] as const)),
   };
+}
+
+function sourcesRoleOf({ sourcesRole }: World, name: FunctionName): string[] {
+  return needs[name].takesSourcesRole === true && sourcesRole !== undefined ? [sourcesRole] : [];
 }
 
 /** Explains the wildcards of a role, which are objects of Sluice's own bucket. */

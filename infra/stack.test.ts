@@ -15,7 +15,7 @@ const functionOf = (name: FunctionName, from = template) =>
 describe("the bucket (BS-048)", () => {
   const bucket = propertiesOf(template, "AWS::S3::Bucket", "Bucket");
 
-  it("is encrypted, closed to the public, without versions, and lets go of what means nothing after a day, never of artifacts", () => {
+  it("is encrypted, closed to the public, without versions, and lets go of what can be asked again, never of artifacts and their history", () => {
     expect(bucket).toEqual({
       BucketEncryption: {
         ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" } }],
@@ -25,6 +25,9 @@ describe("the bucket (BS-048)", () => {
           { Id: "abandoned-uploads", Status: "Enabled", AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
           { Id: "held-webhooks", Status: "Enabled", Prefix: "artifacts/held-webhooks/", ExpirationInDays: 1 },
           { Id: "notified", Status: "Enabled", Prefix: "records/notified/", ExpirationInDays: 1 },
+          { Id: "tokens", Status: "Enabled", Prefix: "records/tokens/", ExpirationInDays: 1 },
+          { Id: "checks", Status: "Enabled", Prefix: "records/checks/", ExpirationInDays: 30 },
+          { Id: "contents", Status: "Enabled", Prefix: "records/contents/", ExpirationInDays: 30 },
         ],
       },
       OwnershipControls: { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" }] },
@@ -160,6 +163,16 @@ describe("the functions", () => {
       expect([Architectures, readable(Layers)]).toEqual(
         name === "apply" ? [["x86_64"], ["Kubectl"]] : [["arm64"], undefined],
       );
+    }
+  });
+
+  it("SN-007: unpack on a disk that holds more than memory, as large as the configuration says", () => {
+    const set = templateOf({ temporaryStorage: { source: 6144 } });
+    for (const name of functionNames) {
+      const size = { source: 2048, apply: 1024 }[name as string];
+      const expected = size === undefined ? undefined : { Size: size };
+      expect(functionOf(name).EphemeralStorage).toEqual(expected);
+      expect(functionOf(name, set).EphemeralStorage).toEqual(name === "source" ? { Size: 6144 } : expected);
     }
   });
 

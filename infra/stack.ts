@@ -9,6 +9,7 @@ import { createFront, createFunction, type Deployed, functionName } from "./func
 import { environmentOf, explainWildcards, needs, statementsOf, type World } from "./grants.ts";
 import { attachToNetwork, networkStatements } from "./network.ts";
 import { createQueues, queueNames } from "./queues.ts";
+import { createSourcesRole, sourcesRoleArn } from "./sources-role.ts";
 import { createAdmissionSeed, createBucket } from "./storage.ts";
 import { connectQueues, startEachMinute } from "./triggers.ts";
 
@@ -35,6 +36,7 @@ export function createDeployment(app: App, config: Config, bundles: Record<Funct
     clusters: config.clusters,
     remoteClusters: config.remoteClusters,
     decryption: config.decryption,
+    sourcesRole: sourcesRoleArn(stack, config),
   };
 
   const create = (name: FunctionName, given: { endpoint?: string; renderer?: KubectlV36Layer } = {}): Deployed => {
@@ -66,6 +68,7 @@ export function createDeployment(app: App, config: Config, bundles: Record<Funct
     schedule: create("schedule", { endpoint }),
     timers: create("timers"),
   };
+  createSourcesRole(stack, config, functions.source, world.bucket);
   connectQueues(stack, config, world.queues, functions);
   startEachMinute(stack, config, functions.schedule);
   admitFunctions(app, stack, config, functions);

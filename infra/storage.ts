@@ -9,7 +9,8 @@ import { Secret } from "aws-cdk-lib/aws-secretsmanager";
  * key would add a call to every read and write of every pass. Not versioned: all of it can be made anew from Git and
  * the cluster, and what a user deletes is then gone. Artifacts never expire by age, since that of a repository which has not
  * changed for a year is still in use: the functions collect their own garbage (ART-015). What means nothing after an hour
- * goes after a day: webhooks that waited for a cluster, and whom an event has reached.
+ * goes after a day: webhooks that waited for a cluster, whom an event has reached, and tokens, none of which lives longer. What
+ * servers said, and where content lies that sources share, goes after a month: without it the next look costs a fetch.
  */
 export function createBucket(stack: Stack): Bucket {
   const bucket = new Bucket(stack, "Bucket", {
@@ -23,6 +24,9 @@ export function createBucket(stack: Stack): Bucket {
       { id: "abandoned-uploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
       { id: "held-webhooks", prefix: "artifacts/held-webhooks/", expiration: Duration.days(1) },
       { id: "notified", prefix: "records/notified/", expiration: Duration.days(1) },
+      { id: "tokens", prefix: "records/tokens/", expiration: Duration.days(1) },
+      { id: "checks", prefix: "records/checks/", expiration: Duration.days(30) },
+      { id: "contents", prefix: "records/contents/", expiration: Duration.days(30) },
     ],
     // A stack that is removed must not fail on a bucket that is not empty: docs/deploy-aws.md removes it by one command.
     removalPolicy: RemovalPolicy.RETAIN,

@@ -4,6 +4,11 @@ import { describe, expect, it } from "vitest";
 import { templatesOf } from "./template.ts";
 
 const everything = {
+  sources: {
+    repositories: ["arn:aws:codecommit:us-east-1:111111111111:apps"],
+    registries: ["arn:aws:ecr:us-east-1:111111111111:repository/team/apps"],
+    buckets: ["arn:aws:s3:::apps"],
+  },
   alarmEmail: "team@example.com",
   reservedConcurrency: { webhook: 20 },
   clusters: [
@@ -43,16 +48,20 @@ describe("cdk-nag's AWS Solutions pack", () => {
       ...[
         "WebhookRole artifacts",
         "WebhookRole artifacts/held-webhooks",
+        "WebhookRole records/latest",
         "WebhookRole records/receivers",
         "SourceRole artifacts",
-        "SourceRole records/receivers",
-        "SourceRole records/waiting",
+        ...["checks", "contents", "history", "latest", "receivers", "tokens", "waiting"].map(
+          (prefix) => `SourceRole records/${prefix}`,
+        ),
         "ApplyRole artifacts",
         "ApplyRole records/applied",
         "ApplyRole records/waiting",
         "NotifyRole records/notified",
         "ScheduleRole artifacts/held-webhooks",
       ].map((use) => use.replace(/(\w+) (.*)/, "sluice/$1 AwsSolutions-IAM5[Resource::<Bucket.Arn>/$2/*]")),
+      "sluice/SourcesRole AwsSolutions-IAM5[Resource::*]",
+      "sluice/SourcesRole AwsSolutions-IAM5[Resource::arn:aws:s3:::apps/*]",
     ]);
     for (const { reason } of answers) expect(reason.length).toBeGreaterThan(60);
   });

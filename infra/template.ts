@@ -86,6 +86,7 @@ function emptyBundles(directory: string): Record<FunctionName, Bundle> {
       bytes: 0,
       startBytes: 0,
       inputs: {},
+      startInputs: [],
     };
     mkdirSync(bundle.directory, { recursive: true });
     writeFileSync(bundle.file, `export const handler = () => "${name}";\n`);

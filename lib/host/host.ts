@@ -57,8 +57,15 @@ export type Host = HostAddress & {
   stop(): Promise<void>;
 };
 
-/** What has been told is remembered for a day, as the bucket's life-cycle rule has it. */
-const expiry = [{ prefix: "notified/", seconds: 86_400 }];
+const day = 86_400;
+
+/** How long records are kept that cost a request where they are gone, as the bucket's life-cycle rules have it (infra/storage.ts). */
+const expiry = [
+  { prefix: "notified/", seconds: day },
+  { prefix: "tokens/", seconds: day },
+  { prefix: "checks/", seconds: 30 * day },
+  { prefix: "contents/", seconds: 30 * day },
+];
 
 /** Longest time that one item may take: as long as the functions have. */
 const itemMilliseconds = 120_000;

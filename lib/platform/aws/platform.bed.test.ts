@@ -16,7 +16,7 @@ let now: number;
 beforeAll(async () => {
   resources = await createAwsResources([]);
   vi.stubEnv("POWERTOOLS_LOG_LEVEL", "SILENT");
-  platform = createAwsPlatform(resources.env, { now: () => new Date(now) });
+  platform = createAwsPlatform(resources.env, { clock: { now: () => new Date(now) } });
 });
 
 afterAll(() => {
