@@ -45,7 +45,7 @@ describe("docs/sources.md", () => {
   );
 });
 
-describe("the examples of docs/sources.md that need a cloud", () => {
+describe("the examples of docs/sources.md and docs/sources-aws.md that need a cloud", () => {
   let workspace: Workspace;
   beforeAll(async () => {
     workspace = await openWorkspace("examples");
@@ -53,7 +53,10 @@ describe("the examples of docs/sources.md that need a cloud", () => {
   afterAll(() => workspace?.close());
 
   it("are what the API takes", async () => {
-    const blocks = [...page.text.matchAll(/^```yml\n([\s\S]*?)^```$/gm)].map(([, content = ""]) => content);
+    const { text } = await readPage(join(root, "docs/sources-aws.md"));
+    const blocks = [...`${page.text}\n${text}`.matchAll(/^```yml\n([\s\S]*?)^```$/gm)].map(
+      ([, content = ""]) => content,
+    );
     const objects = blocks.flatMap((content) => parseYamlDocuments(content)) as KubernetesObject[];
     expect(objects.length).toBeGreaterThan(5);
     for (const object of objects) {
