@@ -7,7 +7,7 @@ import { build, type Metafile, type Plugin } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** The Lambda functions: each is `functions/<name>/handler.ts`, which exports `handler`. */
-export const functionNames = ["webhook", "source", "apply", "notify", "schedule", "timers"] as const;
+export const functionNames = ["webhook", "source", "apply", "notify", "schedule", "pushes", "timers"] as const;
 export type FunctionName = (typeof functionNames)[number];
 
 /** One function as Lambda gets it: a folder with `index.mjs` and, beside it, what it loads on demand. */

@@ -3,7 +3,7 @@ import { accessRules } from "../lib/api/install/rbac.ts";
 import { groupsOf } from "./cluster-access.ts";
 import { readable, resourcesOf, type Template, templatesOf } from "./template.ts";
 
-const connecting = ["webhook", "source", "apply", "notify", "schedule"] as const;
+const connecting = ["webhook", "source", "apply", "notify", "schedule", "pushes"] as const;
 
 describe("access of the functions to EKS clusters (BS-045)", () => {
   const templates = templatesOf({

@@ -70,7 +70,7 @@ const defaults: Config = {
   remoteClusters: [],
   decryption: { keys: [], roles: [] },
   sources: { repositories: [], registries: [], buckets: [] },
-  memory: { webhook: 512, source: 1769, apply: 1769, notify: 512, schedule: 1024, timers: 256 },
+  memory: { webhook: 512, source: 1769, apply: 1769, notify: 512, schedule: 1024, pushes: 512, timers: 256 },
   temporaryStorage: { source: 2048, apply: 1024 },
   maximumConcurrency: { source: 20, apply: 50, notify: 10, timers: 5 },
   reservedConcurrency: {},

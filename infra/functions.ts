@@ -25,6 +25,7 @@ export const timeoutSeconds: Record<FunctionName, number> = {
   apply: 120,
   notify: 60,
   schedule: 60,
+  pushes: 30,
   timers: 30,
 };
 

@@ -80,6 +80,7 @@ const rights: Record<FunctionName, string[]> = {
     seeAbsence,
     ...clusterRights,
   ],
+  pushes: [ownLog("Pushes"), "sqs:SendMessage on DelayQueue.Arn SourceQueue.Arn", ...clusterRights],
   timers: [ownLog("Timers"), `${receive} DelayQueue.Arn`, sendAll],
 };
 
@@ -149,6 +150,7 @@ describe("the environment of a function", () => {
     ["apply", worker],
     ["notify", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_DELAY", "QUEUE_NOTIFICATION"]],
     ["schedule", ["BUCKET", "CLUSTERS", "ENDPOINT", "QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_SOURCE"]],
+    ["pushes", ["CLUSTERS", "ENDPOINT", "QUEUE_DELAY", "QUEUE_SOURCE"]],
     ["timers", ["QUEUE_APPLY", "QUEUE_DELAY", "QUEUE_NOTIFICATION", "QUEUE_SOURCE"]],
   ] as const)("%s: is told only of what it may use", (name, variables) => {
     const names = Object.keys(environmentOf(template, name)).sort();

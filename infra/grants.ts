@@ -90,6 +90,8 @@ export const needs: Record<FunctionName, Needs> = {
     admissionSeed: false,
     clusters: true,
   },
+  /** Enqueues looks at the sources of what was pushed to ECR or S3. */
+  pushes: { sends: ["source", "delay"], objects: {}, admissionSeed: false, clusters: true },
   /** Passes delayed messages on. */
   timers: { receives: "delay", sends: everyQueue, objects: {}, admissionSeed: false, clusters: false },
 };

@@ -127,6 +127,30 @@ describe("what starts a function", () => {
     });
   });
 
+  it("SB-008, SB-009: pushes to what the deployment names, and to nothing else", () => {
+    const registries = ["arn:aws:ecr:us-east-1:111111111111:repository/team/apps"];
+    const named = templateOf({ sources: { registries, buckets: ["arn:aws:s3:::apps", "arn:aws:s3:::apps"] } });
+    const { RegistryPushes, BucketChanges, ...others } = resourcesOf(named, "AWS::Events::Rule");
+    expect(readable(RegistryPushes?.Properties)).toMatchObject({
+      EventPattern: {
+        source: ["aws.ecr"],
+        "detail-type": ["ECR Image Action"],
+        detail: { "action-type": ["PUSH"], result: ["SUCCESS"], "repository-name": ["team/apps"] },
+      },
+      Targets: [{ Arn: "Pushes.Arn", RetryPolicy: { MaximumRetryAttempts: 2 } }],
+    });
+    expect(readable(BucketChanges?.Properties)).toMatchObject({
+      EventPattern: {
+        source: ["aws.s3"],
+        "detail-type": ["Object Created", "Object Deleted"],
+        detail: { bucket: { name: ["apps"] } },
+      },
+      Targets: [{ Arn: "Pushes.Arn" }],
+    });
+    expect(Object.keys(others)).toEqual(["EachMinute"]);
+    expect(Object.keys(resourcesOf(template, "AWS::Events::Rule"))).toEqual(["EachMinute"]);
+  });
+
   it("the front: one URL without AWS's authentication, on the webhook alone", () => {
     const urls = Object.values(resourcesOf(template, "AWS::Lambda::Url")).map(({ Properties }) => readable(Properties));
     expect(urls).toEqual([{ AuthType: "NONE", TargetFunctionArn: "Webhook.Arn" }]);

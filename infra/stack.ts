@@ -11,7 +11,7 @@ import { attachToNetwork, networkStatements } from "./network.ts";
 import { createQueues, queueNames } from "./queues.ts";
 import { createSourcesRole, sourcesRoleArn } from "./sources-role.ts";
 import { createAdmissionSeed, createBucket } from "./storage.ts";
-import { connectQueues, startEachMinute } from "./triggers.ts";
+import { connectQueues, startEachMinute, startOnPushes } from "./triggers.ts";
 
 /** The account and region to deploy to, as the CDK command line finds them in the AWS profile. */
 export type Home = { account?: string; region?: string };
@@ -66,11 +66,13 @@ export function createDeployment(app: App, config: Config, bundles: Record<Funct
     apply: create("apply", { endpoint, renderer: new KubectlV36Layer(stack, "Kubectl") }),
     notify: create("notify", { endpoint }),
     schedule: create("schedule", { endpoint }),
+    pushes: create("pushes", { endpoint }),
     timers: create("timers"),
   };
   createSourcesRole(stack, config, functions.source, world.bucket);
   connectQueues(stack, config, world.queues, functions);
   startEachMinute(stack, config, functions.schedule);
+  startOnPushes(stack, config, functions.pushes);
   admitFunctions(app, stack, config, functions);
   const alarms = createAlarms(stack, config, world.queues, functions);
   if (!config.localstack) createDashboard(stack, config, world.queues, functions, alarms);

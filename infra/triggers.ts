@@ -43,3 +43,39 @@ export function startEachMinute(stack: Stack, config: Config, schedule: Deployed
     targets: [new LambdaTarget(schedule.lambda, { retryAttempts: 0, maxEventAge: Duration.minutes(1) })],
   });
 }
+
+/**
+ * Tells of pushes to the repositories in ECR and of objects in the buckets that the deployment names (SB-008, SB-009). Both services tell the account
+ * and region that they are in, so that what is elsewhere waits for its interval; a bucket tells if its owner has let it. A start that
+ * fails is made up for twice, within the hour.
+ */
+export function startOnPushes(stack: Stack, config: Config, pushes: Deployed): void {
+  const { registries, buckets } = config.sources;
+  const target = () => new LambdaTarget(pushes.lambda, { retryAttempts: 2, maxEventAge: Duration.hours(1) });
+  if (registries.length > 0)
+    new Rule(stack, "RegistryPushes", {
+      ruleName: `${config.name}-registry-pushes`,
+      description: "Sluice: looks at the sources of what was pushed to ECR",
+      eventPattern: {
+        source: ["aws.ecr"],
+        detailType: ["ECR Image Action"],
+        detail: {
+          "action-type": ["PUSH"],
+          result: ["SUCCESS"],
+          "repository-name": [...new Set(registries.map((arn) => arn.slice(arn.indexOf("/") + 1)))],
+        },
+      },
+      targets: [target()],
+    });
+  if (buckets.length > 0)
+    new Rule(stack, "BucketChanges", {
+      ruleName: `${config.name}-bucket-changes`,
+      description: "Sluice: looks at the sources of buckets whose objects came or went",
+      eventPattern: {
+        source: ["aws.s3"],
+        detailType: ["Object Created", "Object Deleted"],
+        detail: { bucket: { name: [...new Set(buckets.map((arn) => arn.slice(arn.lastIndexOf(":") + 1)))] } },
+      },
+      targets: [target()],
+    });
+}
