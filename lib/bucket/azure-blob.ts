@@ -22,16 +22,21 @@ export function azureBlobStore({ endpoint, container, access, outbound }: AzureC
   const base = endpointUrl(endpoint, access);
   const send = (path: string, fields: Record<string, string>, signal: AbortSignal): Promise<IncomingMessage> => {
     const url = new URL(base);
-    url.pathname = `${base.pathname.replace(/\/$/, "")}/${path}`;
+    const whole = `${base.pathname.replace(/\/$/, "")}/${path}`;
     for (const [name, value] of Object.entries(fields)) url.searchParams.set(name, value);
     const headers = async (): Promise<Record<string, string>> => {
       const plain = { "x-ms-version": version, "x-ms-date": new Date().toUTCString() };
+      if (access.type === "token" && base.protocol !== "https:")
+        throw new ObjectStoreError(
+          "",
+          "authenticated requests are not permitted for non TLS protected (https) endpoints",
+        );
       if (access.type === "token") return { ...plain, authorization: `Bearer ${await access.token(signal)}` };
       if (access.type === "sharedKey")
-        return { ...plain, authorization: azureSharedKey(access, { method: "GET", url, headers: plain }) };
+        return { ...plain, authorization: azureSharedKey(access, { method: "GET", path: whole, url, headers: plain }) };
       return plain;
     };
-    return askStore({ method: "GET", url, headers }, outbound, signal);
+    return askStore({ method: "GET", url, path: `${whole}${url.search}`, headers }, outbound, signal);
   };
   const segment = encodeURIComponent(container);
   const page = async (fields: Record<string, string>, signal: AbortSignal): Promise<Element> => {
@@ -67,8 +72,8 @@ export function azureBlobStore({ endpoint, container, access, outbound }: AzureC
       } while (marker !== "");
     },
     read: async ({ key }, limit, signal) => {
-      const path = `${segment}/${key.split("/").map(encodeURIComponent).join("/")}`;
-      const answer = await send(path, {}, signal);
+      // One segment, slashes and all, as Azure's own client has it.
+      const answer = await send(`${segment}/${encodeURIComponent(key)}`, {}, signal);
       if (answer.statusCode !== 200) {
         const failure = await failureOf(answer);
         if (failure.code === "BlobNotFound") return undefined;

@@ -1,6 +1,8 @@
-import { archiveTree, type TreeEntry } from "../platform/archive/archive-tree.ts";
+import { archiveTree, TreeConflict, type TreeEntry } from "../platform/archive/archive-tree.ts";
 import type { Spool } from "../platform/spool.ts";
 import { isIgnored, parseSourceIgnore } from "../text/source-ignore.ts";
+import { type EarlierArtifact, earlierFiles } from "./earlier-artifact.ts";
+import { confinedKey } from "./object-path.ts";
 import { type ObjectStore, ObjectStoreError } from "./object-store.ts";
 
 /** Which objects of which bucket are wanted. `ignore` are patterns that have the last word (BKT-009). */
@@ -8,9 +10,6 @@ export type BucketSource = { bucket: string; prefix: string; ignore?: string };
 
 /** The objects that a listing gives, by their keys, and the file with patterns at the root, which is an artifact's too (BKT-005). */
 export type Selection = { objects: Map<string, { etag: string; size: number }>; ignoreFile?: Buffer };
-
-/** Objects that an earlier artifact holds already, by key with etag, and their bytes (SB-009). */
-export type Earlier = { etags: ReadonlyMap<string, string>; content: ReadonlyMap<string, Buffer> };
 
 const ignoreName = ".sourceignore";
 
@@ -63,76 +62,57 @@ export type FetchedBucket = { spool: Spool; digest: string; etags: Map<string, s
 
 /**
  * Reads the objects, at most a hundred at a time and not more than memory bears, and archives them under their whole keys (BKT-005 to
- * BKT-008). What an earlier artifact has with the same etag is taken from there. Throws an Error in Flux's words.
+ * BKT-008). What an earlier artifact has with the same etag is taken from there (SB-009). Throws an Error in Flux's words.
  */
 export async function fetchObjects(
   store: ObjectStore,
   { bucket }: BucketSource,
   { objects, ignoreFile }: Selection,
-  earlier: Earlier | undefined,
-  signal: AbortSignal,
+  earlier: EarlierArtifact | undefined,
+  caller: AbortSignal,
 ): Promise<FetchedBucket> {
+  const failed = `fetch from bucket '${bucket}' failed`;
   const etags = new Map<string, string>();
-  const gone = new Set<string>();
-  const read = async (key: string, etag: string): Promise<Buffer> => {
-    const known = earlier?.etags.get(key) === etag ? earlier.content.get(confined(key)) : undefined;
-    if (known !== undefined) {
+  // The first failure ends the reading of all others.
+  const ending = new AbortController();
+  const signal = AbortSignal.any([caller, ending.signal]);
+  const known = earlier === undefined ? undefined : earlierFiles(earlier.archive, signal);
+  const read = async (key: string, etag: string): Promise<Buffer | undefined> => {
+    const path = confinedKey(key);
+    const same = earlier?.etags.get(key) === etag ? await known?.take(path) : undefined;
+    if (same !== undefined) {
       etags.set(key, etag);
-      return known;
+      return same;
     }
     const found = await store.read({ key, etag }, bucketLimits.object, signal).catch((error: unknown) => {
-      throw worded(`fetch from bucket '${bucket}' failed: failed to get '${key}' object`, error, signal);
+      throw worded(`${failed}: failed to get '${key}' object`, error, caller);
     });
-    if (found === undefined) {
-      gone.add(key);
-      throw new Gone();
-    }
+    if (found === undefined) return undefined;
     etags.set(key, found.etag);
     return found.bytes;
   };
-  for (let attempt = 1; ; attempt++) {
-    const entries = [...objects]
-      .filter(([key]) => !gone.has(key))
-      .map(
-        ([key, { etag, size }]): TreeEntry => ({
-          path: confined(key),
-          type: "file",
-          size,
-          content: () => read(key, etag),
-        }),
-      );
-    if (ignoreFile !== undefined) entries.push({ path: ignoreName, type: "file", content: () => ignoreFile });
-    try {
-      const { spool, digest } = await archiveTree(entries, { ahead: bucketLimits.ahead, signal });
-      return { spool, digest, etags };
-    } catch (error) {
-      // The archive is begun anew without what has gone; what was read once is not read again where it was kept.
-      if (!(error instanceof Gone)) throw error;
-      if (attempt === attemptLimit)
-        throw new Error(`fetch from bucket '${bucket}' failed: its objects keep disappearing`, { cause: error });
-      etags.clear();
-    }
+  const entries = [...objects].map(
+    ([key, { etag, size }]): TreeEntry => ({
+      path: confinedKey(key),
+      type: "file",
+      size,
+      content: () => read(key, etag),
+    }),
+  );
+  if (ignoreFile !== undefined) entries.push({ path: ignoreName, type: "file", content: () => ignoreFile });
+  try {
+    return { ...(await archiveTree(entries, { ahead: bucketLimits.ahead, signal })), etags };
+  } catch (error) {
+    throw error instanceof TreeConflict || caller.aborted ? worded(failed, error, caller) : error;
+  } finally {
+    ending.abort();
+    await known?.close().catch(() => undefined);
   }
-}
-
-/** How often objects may disappear while the others are read. */
-const attemptLimit = 5;
-
-/** An object was listed and is not there any more. */
-class Gone extends Error {}
-
-/** A key as a path below the root, however it tries to leave it (BKT-008). */
-function confined(key: string): string {
-  const path: string[] = [];
-  for (const part of key.split("/")) {
-    if (part === "" || part === ".") continue;
-    if (part === "..") path.pop();
-    else path.push(part);
-  }
-  return path.join("/");
 }
 
 function worded(words: string, error: unknown, signal: AbortSignal): Error {
+  // Told already, of the object that failed first.
+  if (error instanceof Error && error.message.startsWith(words)) return error;
   const told =
     signal.aborted && !(error instanceof ObjectStoreError)
       ? "context deadline exceeded"

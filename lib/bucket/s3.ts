@@ -25,32 +25,45 @@ const emptyDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 /** One bucket of S3 or of a store that speaks as S3 does. Throws ObjectStoreError for an endpoint that is none. */
 export function s3Store(options: S3Bucket): ObjectStore {
   const { bucket, outbound } = options;
-  const base = bucketUrl(options);
-  let region = options.region || regionOf(base.hostname) || "us-east-1";
+  let region = options.region || regionOf(bucketUrl(options).hostname) || "us-east-1";
+  let base = bucketUrl({ ...options, region });
 
-  const request = (method: "GET" | "HEAD", url: URL, headers: Record<string, string> = {}): StoreRequest => ({
-    method,
-    url,
-    headers: async () => {
-      if (options.credentials === undefined) return headers;
-      const signer = awsSigner("s3", region, options.credentials, { uriEscapePath: false });
-      const unsigned = { ...headers, "x-amz-content-sha256": emptyDigest };
-      return signedHeaders(signer, { method, url: url.href, headers: unsigned });
-    },
-  });
+  /** `path` is below the bucket, escaped. */
+  const request = (
+    method: "GET" | "HEAD",
+    path: string,
+    query: string,
+    headers: Record<string, string> = {},
+  ): StoreRequest => {
+    const whole = `${base.pathname}${path}`;
+    const url = new URL(base);
+    url.search = query;
+    return { method, url, path: `${whole}${url.search}`, headers: () => signed(method, url, whole, headers) };
+  };
+  const signed = async (method: "GET" | "HEAD", url: URL, path: string, headers: Record<string, string>) => {
+    if (options.credentials === undefined) return headers;
+    const signer = awsSigner("s3", region, options.credentials, { uriEscapePath: false });
+    const unsigned = { ...headers, "x-amz-content-sha256": emptyDigest };
+    return signedHeaders(signer, { method, url: url.href, path, headers: unsigned });
+  };
   /** The store says which region the bucket is in, where it is another one. */
-  const send = async (method: "GET" | "HEAD", url: URL, signal: AbortSignal, headers?: Record<string, string>) => {
-    const answer = await askStore(request(method, url, headers), outbound, signal);
+  const send = async (
+    method: "GET" | "HEAD",
+    { path = "", query = "", headers }: { path?: string; query?: string; headers?: Record<string, string> },
+    signal: AbortSignal,
+  ) => {
+    const answer = await askStore(request(method, path, query, headers), outbound, signal);
     const told = answer.headers["x-amz-bucket-region"];
     if (!isRegionTrouble(answer) || typeof told !== "string" || told === region || options.region) return answer;
     answer.destroy();
     region = told;
-    return askStore(request(method, url, headers), outbound, signal);
+    base = bucketUrl({ ...options, region });
+    return askStore(request(method, path, query, headers), outbound, signal);
   };
 
   return {
     exists: async (signal) => {
-      const answer = await send("HEAD", base, signal);
+      const answer = await send("HEAD", {}, signal);
       answer.resume();
       const status = answer.statusCode ?? 0;
       if (status === 200) return true;
@@ -60,14 +73,13 @@ export function s3Store(options: S3Bucket): ObjectStore {
     list: async function* (prefix, signal) {
       let token = "";
       do {
-        const url = new URL(base);
-        url.search = queryOf({
+        const query = queryOf({
           "list-type": "2",
           "encoding-type": "url",
           ...(prefix === "" ? {} : { prefix }),
           ...(token === "" ? {} : { "continuation-token": token }),
         });
-        const answer = await send("GET", url, signal);
+        const answer = await send("GET", { query }, signal);
         if (answer.statusCode !== 200) throw await failureOf(answer);
         const result = elementOf(parseXml((await bodyOf(answer, pageLimit, signal)).toString("utf8")).ListBucketResult);
         yield listed(result);
@@ -86,9 +98,9 @@ export function s3Store(options: S3Bucket): ObjectStore {
     limit: number,
     signal: AbortSignal,
   ): Promise<ReadObject | undefined> {
-    const url = new URL(base);
-    url.pathname = `${base.pathname.replace(/\/$/, "")}/${key.split("/").map(escaped).join("/")}`;
-    const answer = await send("GET", url, signal, etag === undefined ? {} : { "if-match": `"${etag}"` });
+    const path = key.split("/").map(escaped).join("/");
+    const headers: Record<string, string> = etag === undefined ? {} : { "if-match": `"${etag}"` };
+    const answer = await send("GET", { path, headers }, signal);
     // It has changed since it was listed.
     if (answer.statusCode === 412 && etag !== undefined) {
       answer.destroy();
@@ -105,7 +117,7 @@ export function s3Store(options: S3Bucket): ObjectStore {
 }
 
 /** The host's own name for buckets where it is one of AWS or Google, a path elsewhere (BKT-021). */
-function bucketUrl({ endpoint, bucket, insecure }: S3Bucket): URL {
+function bucketUrl({ endpoint, bucket, insecure, region = "" }: S3Bucket): URL {
   const scheme = insecure ? "http" : "https";
   const url = URL.canParse(`${scheme}://${endpoint}`) ? new URL(`${scheme}://${endpoint}`) : undefined;
   if (url === undefined || url.pathname !== "/" || url.username !== "" || url.search !== "" || endpoint.includes("/"))
@@ -115,11 +127,21 @@ function bucketUrl({ endpoint, bucket, insecure }: S3Bucket): URL {
     );
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket))
     throw new ObjectStoreError("", `Bucket name contains invalid characters`);
+  url.hostname = regionalHost(url.hostname, region);
   const byHost = /(^|\.)(amazonaws\.com(\.cn)?|storage\.googleapis\.com|aliyuncs\.com)$/.test(url.hostname);
   const fits = /^[a-z0-9][a-z0-9-]*[a-z0-9]$/.test(bucket);
   if (byHost && fits) url.hostname = `${bucket}.${url.hostname}`;
   else url.pathname = `/${bucket}/`;
   return url;
+}
+
+/** AWS answers for a bucket in its own region only: the global host, and that of another region, become the region's, as minio-go has it. */
+function regionalHost(host: string, region: string): string {
+  const [, stack = "", named = "", china = ""] =
+    /^s3[.-]?(dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(\.cn)?$/.exec(host) ?? [];
+  const isKnown = host === "s3.amazonaws.com" || named !== "";
+  if (!isKnown || region === named || !/^[a-z]{2}(-[a-z]+)+-\d$/.test(region)) return host;
+  return `s3.${stack}${region}.amazonaws.com${china}`;
 }
 
 /** `s3.eu-west-1.amazonaws.com` and its like name their region. */

@@ -8,6 +8,8 @@ import { errorLimit, ObjectStoreError } from "./object-store.ts";
 export type StoreRequest = {
   method: "GET" | "HEAD";
   url: URL;
+  /** What is sent in the place of the URL's path and query, where a URL would resolve what is in it: a key may be `../x`. */
+  path?: string;
   headers(): Promise<Record<string, string>> | Record<string, string>;
 };
 
@@ -26,8 +28,9 @@ export async function askStore(
   for (let attempt = 0; ; attempt++) {
     const pause = backOff[attempt];
     try {
-      const { method, url } = request;
-      const answer = await ask({ method, url, headers: await request.headers(), signal }, outbound);
+      const { method, url, path } = request;
+      const sent = { method, url, ...(path === undefined ? {} : { path }), headers: await request.headers(), signal };
+      const answer = await ask(sent, outbound);
       const status = answer.statusCode ?? 0;
       if (pause === undefined || (status < 500 && status !== 429 && status !== 408)) return answer;
       answer.destroy();

@@ -24,11 +24,17 @@ export function awsSigner(
 
 /**
  * The headers, the signature among them, of a request to an API of AWS. `headers` are those besides `host`
- * that are signed with it.
+ * that are signed with it. `path` is sent in the place of the URL's, where a URL would resolve what is in it.
  */
 export async function signedHeaders(
   signer: SignatureV4,
-  request: { method: "GET" | "HEAD" | "POST"; url: string; headers?: Readonly<Record<string, string>>; body?: string },
+  request: {
+    method: "GET" | "HEAD" | "POST";
+    url: string;
+    path?: string;
+    headers?: Readonly<Record<string, string>>;
+    body?: string;
+  },
 ): Promise<Record<string, string>> {
   const { protocol, hostname, host, port, pathname, searchParams } = new URL(request.url);
   const signed = await signer.sign({
@@ -36,7 +42,7 @@ export async function signedHeaders(
     protocol,
     hostname,
     ...(port === "" ? {} : { port: Number(port) }),
-    path: pathname,
+    path: request.path ?? pathname,
     query: Object.fromEntries(searchParams),
     headers: { ...request.headers, host },
     ...(request.body === undefined ? {} : { body: request.body }),

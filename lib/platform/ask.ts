@@ -7,6 +7,8 @@ import { type Outbound, outboundAgent } from "./outbound.ts";
 export type AskedRequest = {
   method: string;
   url: URL;
+  /** Path and query as they are sent, where a URL would resolve what is in them: `/bucket/../key` is a key of an object store. */
+  path?: string;
   headers?: Record<string, string>;
   body?: string | Uint8Array;
   /** Ends asking and the reading of the answer, however slowly a server goes on. */
@@ -39,7 +41,7 @@ export async function ask(request: AskedRequest, outbound: Outbound = {}): Promi
 }
 
 function send(
-  { method, url, headers = {}, body, signal, silence = 30_000 }: AskedRequest,
+  { method, url, path, headers = {}, body, signal, silence = 30_000 }: AskedRequest,
   outbound: Outbound,
 ): { answer: Promise<IncomingMessage>; reusedSocket: () => boolean } {
   if (url.protocol !== "https:" && url.protocol !== "http:")
@@ -56,6 +58,7 @@ function send(
   }
   const outgoing = (url.protocol === "https:" ? httpsRequest : httpRequest)(target, {
     method,
+    ...(path === undefined ? {} : { path }),
     agent,
     timeout: silence,
     headers: {

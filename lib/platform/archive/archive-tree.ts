@@ -11,7 +11,8 @@ export type TreeEntry =
       type: "file" | "executable";
       /** Bytes, as far as they are known before: bounds what is read ahead. */
       size?: number;
-      content: () => Buffer | Promise<Buffer>;
+      /** Undefined where the file is gone: it is left out, and with it the directories that hold nothing else. */
+      content: () => Buffer | undefined | Promise<Buffer | undefined>;
     }
   | {
       path: string;
@@ -49,16 +50,27 @@ export async function archiveTree(
   options: { isLeftOut?: LeftOut; ahead?: ReadAhead; signal: AbortSignal },
 ): Promise<{ spool: Spool; digest: string }> {
   const { isLeftOut = () => false, ahead = { files: 1, bytes: 0 }, signal } = options;
-  const wanted = [...walk(treeOf(entries), ".", [], isLeftOut)];
+  const tree = treeOf(entries);
+  const wanted = [...walk(tree, ".", [], isLeftOut, directoriesOfFiles(tree, isLeftOut))];
   const spool = openSpool();
   try {
     const writer = gzipTo((part) => spool.write(part));
     let done = 0;
-    for await (const { name, type, content } of readAhead(wanted, ahead)) {
+    let held: string[] = [];
+    const begin = (name: string, type: TreeEntry["type"], size: number) =>
+      writer.write(formatTarHeader({ name: Buffer.from(name), type, size }));
+    for await (const { name, type, content, waits } of readAhead(wanted, ahead)) {
       if (++done % workUnit === 0) await turn();
       signal.throwIfAborted();
+      if (content === undefined) continue;
       const { length } = content;
-      await writer.write(formatTarHeader({ name: Buffer.from(name), type, size: length }));
+      held = held.filter((directory) => name.startsWith(`${directory}/`));
+      if (waits) {
+        held.push(name);
+        continue;
+      }
+      for (const directory of held.splice(0)) await begin(directory, "directory", 0);
+      await begin(name, type, length);
       for (let at = 0; at < length; at += pieceSize) {
         await writer.write(content.read(at, Math.min(at + pieceSize, length)));
         signal.throwIfAborted();
@@ -103,34 +115,61 @@ function both(path: string): TreeConflict {
   return new TreeConflict(`a part of the path ${JSON.stringify(path.slice(0, 300))} is both a file and a directory`);
 }
 
-type Wanted = { name: string; entry?: File };
+/** A directory `waits` for the first of its files: it may turn out that all are gone. */
+type Wanted = { name: string; waits: boolean; entry?: File };
 
 /** What is below a directory that is left out is tested all the same. */
-function* walk(directory: Directory, name: string, path: readonly string[], isLeftOut: LeftOut): Generator<Wanted> {
-  if (path.length === 0 || !isLeftOut(path, true)) yield { name };
+function* walk(
+  directory: Directory,
+  name: string,
+  path: readonly string[],
+  isLeftOut: LeftOut,
+  ofFiles: ReadonlySet<Directory>,
+): Generator<Wanted> {
+  if (path.length === 0 || !isLeftOut(path, true)) yield { name, waits: path.length > 0 && ofFiles.has(directory) };
   const children = [...directory].map(([child, node]) => ({ child, node, bytes: Buffer.from(child) }));
   children.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
   for (const { child, node } of children) {
     const below = [...path, child];
-    if (node instanceof Map) yield* walk(node, below.join("/"), below, isLeftOut);
-    else if (!isLeftOut(below, false)) yield { name: below.join("/"), entry: node };
+    if (node instanceof Map) yield* walk(node, below.join("/"), below, isLeftOut, ofFiles);
+    else if (!isLeftOut(below, false)) yield { name: below.join("/"), waits: false, entry: node };
   }
 }
 
-type Ready = { name: string; type: "directory" | "file" | "executable"; content: Content };
+/** The directories of which nothing but files is archived: one that is there however its files end need not wait. */
+function directoriesOfFiles(root: Directory, isLeftOut: LeftOut): ReadonlySet<Directory> {
+  const found = new Set<Directory>();
+  const look = (directory: Directory, path: readonly string[]): boolean => {
+    let files = 0;
+    let isOfFiles = true;
+    for (const [child, node] of directory) {
+      const below = [...path, child];
+      if (!(node instanceof Map)) files += isLeftOut(below, false) ? 0 : 1;
+      else if (look(node, below)) files++;
+      else if (!isLeftOut(below, true)) isOfFiles = false;
+    }
+    if (files > 0 && isOfFiles) found.add(directory);
+    return found.has(directory);
+  };
+  look(root, []);
+  return found;
+}
+
+type Ready = { name: string; type: TreeEntry["type"]; content: Content | undefined; waits: boolean };
 type Content = { length: number; read: (from: number, to: number) => Buffer };
 
 const nothing = Buffer.alloc(0);
 
-async function contentOf(entry: File | undefined): Promise<Content> {
+async function contentOf(entry: File | undefined): Promise<Content | undefined> {
   if (entry !== undefined && "read" in entry) return { length: entry.size, read: entry.read };
   const bytes = entry === undefined ? nothing : await entry.content();
+  if (bytes === undefined) return undefined;
   return { length: bytes.length, read: (from, to) => bytes.subarray(from, to) };
 }
 
 /** In order, with so many contents on their way that neither bound is passed; one may always be. */
 async function* readAhead(wanted: readonly Wanted[], ahead: ReadAhead): AsyncGenerator<Ready, void, undefined> {
-  const pending: { wanted: Wanted; size: number; content: Promise<Content> }[] = [];
+  const pending: { wanted: Wanted; size: number; content: Promise<Content | undefined> }[] = [];
   let next = 0;
   let bytes = 0;
   try {
@@ -147,8 +186,8 @@ async function* readAhead(wanted: readonly Wanted[], ahead: ReadAhead): AsyncGen
       const first = pending.shift();
       if (first === undefined) return;
       bytes -= first.size;
-      const { name, entry } = first.wanted;
-      yield { name, type: entry?.type ?? "directory", content: await first.content };
+      const { name, entry, waits } = first.wanted;
+      yield { name, type: entry?.type ?? "directory", content: await first.content, waits };
     }
   } finally {
     // What is still on its way is nobody's any more.

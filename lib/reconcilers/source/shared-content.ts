@@ -27,17 +27,19 @@ export async function storeShared<F extends Json>(
     accept,
   }: {
     asked: Json;
-    file: string;
+    /** Its name may depend on what was fetched. */
+    file: string | ((facts: F) => string);
     fetch: () => Promise<Fetched<F>>;
     isFacts: (value: Json) => value is F;
     accept: (facts: F) => Promise<NewArtifact>;
   },
 ): Promise<F> {
   const { content, told } = await shareContent(pass, asked, fetch, isFacts);
+  const name = typeof file === "string" ? file : file(content.facts);
   try {
     const artifact = await accept(content.facts);
     const digest = content.digest === undefined ? {} : { digest: content.digest };
-    await pass.store(file, content.type === "fetched" ? content.bytes : content, { ...artifact, ...digest });
+    await pass.store(name, content.type === "fetched" ? content.bytes : content, { ...artifact, ...digest });
   } catch (error) {
     await told(undefined);
     throw error;
@@ -45,7 +47,7 @@ export async function storeShared<F extends Json>(
     if (content.type === "fetched" && "close" in content.bytes) content.bytes.close();
   }
   const { digest = "", size = 0 } = pass.status.artifact ?? {};
-  await told({ name: file, digest, size });
+  await told({ name, digest, size });
   return content.facts;
 }
 

@@ -1,15 +1,18 @@
-import { constants, randomUUID, sign } from "node:crypto";
-import { type ClientCertificate, readCertificate } from "./azure-certificate.ts";
-import { cloudOf, publicAuthority } from "./azure-clouds.ts";
+import { publicAuthority } from "../../identity/azure-clouds.ts";
+import {
+  type AzurePrincipal,
+  type AzureProof,
+  principalAddress,
+  principalToken,
+} from "../../identity/azure-principal.ts";
+import { readCertificate } from "../../identity/client-certificate.ts";
+import { IdentityError } from "../../identity/identity.ts";
 import type { AzureCredential } from "./azure-key-vault.ts";
 import { EntryInvalid, entryText, readEntry } from "./secret-entry.ts";
-import { complaint, connected, fieldsOf, form, type ServiceConnection, textOf } from "./service-call.ts";
+import { connected, type ServiceConnection } from "./service-call.ts";
 
 /** The name of the Secret's entry with an Azure authentication file (KS-096). */
 export const azureEntry = "sops.azure-kv";
-
-/** How a client proves to Entra ID that it is the one: a secret, or a certificate's key. */
-type Proof = { secret: string } | { certificate: ClientCertificate; sendChain: boolean };
 
 /**
  * Reads `sops.azure-kv`: a service principal with a secret (`tenantId`, `clientId`, `clientSecret`) or a certificate
@@ -23,13 +26,13 @@ export function parseAzureEntry(bytes: Uint8Array, connection: ServiceConnection
   const authority = field("authorityHost") || publicAuthority;
   const client = field("clientId");
   const certificate = field("clientCertificate");
-  const principal = (tenant: string, id: string, proof: Proof) =>
+  const principal = (tenant: string, id: string, proof: AzureProof) =>
     servicePrincipal({ authority, tenant, client: id, proof }, connection);
   if (field("tenantId") !== "" && client !== "") {
     if (field("clientSecret") !== "") return principal(field("tenantId"), client, { secret: field("clientSecret") });
     if (certificate !== "") {
       const sendChain = field("clientCertificateSendChain") === "true";
-      const read = readCertificate(certificate, field("clientCertificatePassword"));
+      const read = entryOf(() => readCertificate(certificate, field("clientCertificatePassword")));
       return principal(field("tenantId"), client, { certificate: read, sendChain });
     }
   }
@@ -54,88 +57,20 @@ function managedIdentity(client: string): AzureCredential {
   };
 }
 
-type ServicePrincipal = { authority: string; tenant: string; client: string; proof: Proof };
+function servicePrincipal(principal: AzurePrincipal, connection: ServiceConnection): AzureCredential {
+  entryOf(() => principalAddress(principal));
+  const { exchange } = connected(connection);
+  return {
+    authority: principal.authority,
+    token: async (scope, signal) => (await principalToken(principal, scope, exchange, signal)).token,
+  };
+}
 
-/** OAuth 2.0 client credentials at Entra ID (RFC 6749, 4.4). Throws EntryInvalid. */
-function servicePrincipal(principal: ServicePrincipal, connection: ServiceConnection): AzureCredential {
-  const { authority, tenant, client } = principal;
-  if (!/^[0-9A-Za-z.-]{1,255}$/.test(tenant) || /^\.+$/.test(tenant))
-    throw new EntryInvalid(
-      azureEntry,
-      "invalid tenantID. You can locate your tenantID by following the instructions listed here: https://learn.microsoft.com/partner-center/find-ids-and-domain-names",
-    );
+/** What is wrong with the entry's own values is told as the entry's. */
+function entryOf<T>(read: () => T): T {
   try {
-    cloudOf(authority);
+    return read();
   } catch (error) {
-    throw new EntryInvalid(azureEntry, error instanceof Error ? error.message : String(error));
+    throw error instanceof IdentityError ? new EntryInvalid(azureEntry, error.message) : error;
   }
-  const url = new URL(`/${tenant}/oauth2/v2.0/token`, authority);
-  return {
-    authority,
-    token: async (scope, signal) => {
-      const answer = await connected(connection).exchange(
-        {
-          method: "POST",
-          url,
-          ...form({ grant_type: "client_credentials", client_id: client, scope, ...proofOf(principal, url) }),
-        },
-        signal,
-      );
-      const fields = fieldsOf(answer);
-      const token = textOf(fields, "access_token");
-      if (answer.status === 200 && token !== undefined) return token;
-      const code = complaint(fields, "error") || `status ${answer.status}`;
-      throw new Error(
-        `Entra ID refused a token for client ${client.slice(0, 100)} of tenant ${tenant}: ${code}: ${complaint(fields, "error_description")}`.replace(
-          /: $/,
-          "",
-        ),
-      );
-    },
-  };
-}
-
-function proofOf({ client, proof }: ServicePrincipal, audience: URL): Record<string, string> {
-  if ("secret" in proof) return { client_secret: proof.secret };
-  return {
-    client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-    client_assertion: clientAssertion(proof.certificate, client, audience.href, proof.sendChain),
-  };
-}
-
-/** Ten minutes, in seconds. */
-const assertionLifetime = 600;
-
-/** What proves a certificate's key to Entra ID: a JWT that names the certificate by its SHA-256 (RFC 7515, 4.1.8). */
-function clientAssertion(
-  { key, chain }: ClientCertificate,
-  client: string,
-  audience: string,
-  sendChain: boolean,
-): string {
-  const now = Math.floor(Date.now() / 1000);
-  const [own] = chain;
-  if (own === undefined) throw new Error("a client certificate is needed");
-  const header = {
-    alg: "PS256",
-    typ: "JWT",
-    "x5t#S256": Buffer.from(own.fingerprint256.replaceAll(":", ""), "hex").toString("base64url"),
-    ...(sendChain ? { x5c: chain.map(({ raw }) => raw.toString("base64")) } : {}),
-  };
-  const claims = {
-    aud: audience,
-    iss: client,
-    sub: client,
-    jti: randomUUID(),
-    iat: now,
-    nbf: now,
-    exp: now + assertionLifetime,
-  };
-  const text = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
-  const signature = sign("sha256", Buffer.from(text), {
-    key,
-    padding: constants.RSA_PKCS1_PSS_PADDING,
-    saltLength: 32,
-  });
-  return `${text}.${signature.toString("base64url")}`;
 }

@@ -1,5 +1,5 @@
+import { cloudOf, keyVaultOf } from "../../identity/azure-clouds.ts";
 import type { AzureKeyVaultKey, KeyService } from "../keys.ts";
-import { cloudOf, keyVaultOf } from "./azure-clouds.ts";
 import {
   askedOnce,
   base64Bytes,

@@ -1,10 +1,10 @@
 import { awsCredentials } from "../../identity/aws.ts";
 import { azureToken } from "../../identity/azure.ts";
+import { isAuthority, publicAuthority } from "../../identity/azure-clouds.ts";
 import { gcpToken } from "../../identity/gcp.ts";
 import type { CloudIdentity, CloudOptions, Endpoints } from "../../identity/identity.ts";
 import type { KeyServices } from "../keys.ts";
 import { type AwsEndpoints, awsEntry, awsKms, parseAwsEntry } from "./aws-kms.ts";
-import { isAuthority, publicAuthority } from "./azure-clouds.ts";
 import { azureEntry, parseAzureEntry } from "./azure-credentials.ts";
 import { azureKeyVault } from "./azure-key-vault.ts";
 import { gcpEntry, gcpKms, parseGcpEntry } from "./gcp-kms.ts";

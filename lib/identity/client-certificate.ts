@@ -1,18 +1,15 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { EntryInvalid } from "./secret-entry.ts";
+import { IdentityError } from "./identity.ts";
 
 /** A client certificate with its private key: its own certificate is the first of the chain. The key is a secret. */
 export type ClientCertificate = { key: KeyObject; chain: readonly X509Certificate[] };
 
-const entry = "sops.azure-kv";
-
 /**
  * Reads certificates and one RSA key, in PEM, as `az ad sp create-for-rbac --create-cert` writes them. The key may be encrypted
- * with the password. PKCS #12 is not read: its bytes do not survive as a text of YAML, so that no Secret can hold it.
- * Throws EntryInvalid.
+ * with the password. PKCS #12 is not read. Throws IdentityError.
  */
 export function readCertificate(text: string, password: string): ClientCertificate {
-  const wrong = (why: string) => new EntryInvalid(entry, `clientCertificate: ${why}`);
+  const wrong = (why: string) => new IdentityError(`clientCertificate: ${why}`);
   const blocks = blocksOf(text);
   const keys = blocks.filter(({ label }) => label.endsWith("PRIVATE KEY"));
   const [first, ...more] = keys;

@@ -1,19 +1,26 @@
-/** One of Azure's clouds: where its authority is, and where its key vaults are. */
-export type AzureCloud = { authorities: readonly string[]; vaultSuffixes: readonly string[] };
+/** One of Azure's clouds: where its authority is, and where its key vaults and the blobs of its storage accounts are. */
+export type AzureCloud = {
+  authorities: readonly string[];
+  vaultSuffixes: readonly string[];
+  blobSuffixes: readonly string[];
+};
 
 /** The clouds by the hosts that azidentity and MSAL know. The first authority is the one to ask. */
 const clouds: readonly AzureCloud[] = [
   {
     authorities: ["login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net"],
     vaultSuffixes: ["vault.azure.net", "managedhsm.azure.net"],
+    blobSuffixes: ["blob.core.windows.net", "blob.storage.azure.net"],
   },
   {
     authorities: ["login.chinacloudapi.cn", "login.partner.microsoftonline.cn"],
     vaultSuffixes: ["vault.azure.cn", "managedhsm.azure.cn"],
+    blobSuffixes: ["blob.core.chinacloudapi.cn"],
   },
   {
     authorities: ["login.microsoftonline.us", "login.usgovcloudapi.net"],
     vaultSuffixes: ["vault.usgovcloudapi.net", "managedhsm.usgovcloudapi.net"],
+    blobSuffixes: ["blob.core.usgovcloudapi.net"],
   },
 ];
 
@@ -37,6 +44,11 @@ export function cloudOf(authority: string): AzureCloud {
         .join(", https://")}`,
     );
   return cloud;
+}
+
+/** Whether a host is that of blobs in one of Azure's clouds. */
+export function isBlobHost(host: string): boolean {
+  return clouds.some(({ blobSuffixes }) => blobSuffixes.some((suffix) => host.endsWith(`.${suffix}`)));
 }
 
 /**
