@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,10 +6,16 @@ import { SendMessageCommand, SetQueueAttributesCommand, SQSClient } from "@aws-s
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { GitRepository } from "../lib/host/git/repository.ts";
 import { bedPart } from "./bed/bed.ts";
+import { callAws } from "./bed/localstack/call.ts";
 import { type DeployedSluice, deploySluice } from "./bed/localstack/deployment.ts";
 import { drain } from "./bed/localstack/event-source.ts";
-import { configMap, openWorkspace, post, type Reconciled, type Workspace } from "./bed/workspace.ts";
+import type { BedAws } from "./bed/parts.ts";
+import { conditionOf, configMap, openWorkspace, post, type Reconciled, type Workspace } from "./bed/workspace.ts";
 
+/** A repository that the deployment names in ECR, which is not there: the functions get as far as its host. */
+const images = "team/apps";
+
+let aws: BedAws;
 let directory: string;
 let sluice: DeployedSluice;
 let first: Workspace;
@@ -17,9 +23,11 @@ let second: Workspace;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "sluice-deployed-"));
-  const aws = await bedPart("localstack");
+  aws = await bedPart("localstack");
   for (const [name, value] of Object.entries(aws.env)) vi.stubEnv(name, value);
-  sluice = await deploySluice(aws, { name: "sluice", directory, clusters: 2, log: (line) => console.warn(line) });
+  const settings = { sources: { registries: [`arn:aws:ecr:${aws.region}:${aws.account}:repository/${images}`] } };
+  const log = (line: string) => console.warn(line);
+  sluice = await deploySluice(aws, { name: "sluice", directory, clusters: 2, settings, log });
   const [one, two] = sluice.clusters;
   if (one === undefined || two === undefined) throw new Error("a cluster is missing");
   first = await openWorkspace("first", { sluice: one });
@@ -68,6 +76,37 @@ describe("Sluice on AWS", { timeout: 150_000 }, () => {
     await first.until("Kustomization", "app", ({ status }) => status?.lastHandledReconcileAt === requestedAt, soon);
     await first.patch("ConfigMap", "config", { data: { colour: "red" } });
     await first.until("ConfigMap", "config", isColour("green"), soon);
+  });
+
+  it("SN-010: a source without credentials is asked for as the role of sources, which STS gives the source function", async () => {
+    const url = `oci://${aws.account}.dkr.ecr.${aws.region}.amazonaws.com/${images}`;
+    const spec = { url, provider: "aws", interval: "1h" };
+    const metadata = { name: "apps", namespace: first.namespace };
+    await first.create({ apiVersion: "source.toolkit.fluxcd.io/v1", kind: "OCIRepository", metadata, spec } as never);
+    // Without the role it would be `failed to get access token`; ECR itself is not here.
+    const { status } = await first.until(
+      "OCIRepository",
+      "apps",
+      (object) => (conditionOf(object.status, "Ready")?.message ?? "").includes("failed to"),
+      patience,
+    );
+    expect(conditionOf(status, "Ready")?.message).toContain("failed to create artifact registry credentials");
+  });
+
+  it("SB-008: a push that AWS tells of reaches the function that finds its sources in every cluster", async () => {
+    const detail = { "action-type": "PUSH", result: "SUCCESS", "repository-name": images, "image-tag": "1.0.0" };
+    const entry = { Source: "aws.ecr", DetailType: "ECR Image Action", Detail: JSON.stringify(detail) };
+    const other = { ...entry, Detail: JSON.stringify({ ...detail, "repository-name": "team/others" }) };
+    await callAws(aws, "events", { target: "AWSEvents.PutEvents", body: { Entries: [entry, other] } });
+    const told = async () => {
+      const names = (await readdir(aws.functionLogs)).filter((name) => name.startsWith("sluice-pushes"));
+      const logs = await Promise.all(names.map((name) => readFile(join(aws.functionLogs, name), "utf8")));
+      return logs.flatMap((log) => log.split("\n").filter((line) => line.includes("a push was told")));
+    };
+    await expect.poll(async () => (await told()).length, { timeout: 30_000, interval: 300 }).toBeGreaterThan(0);
+    const [line = "{}", ...more] = await told();
+    expect(more).toEqual([]);
+    expect(JSON.parse(line.slice(line.indexOf("{")))).toMatchObject({ type: "image", repository: images, sources: 1 });
   });
 
   it("a second cluster is worked for by the same deployment, and the first is none of its business", async () => {

@@ -8,7 +8,10 @@ import type { BedAws } from "../parts.ts";
 export async function callAws(
   aws: Pick<BedAws, "endpoint" | "region">,
   service: string,
-  { target, body }: { target?: string; body: Record<string, string> },
+  {
+    target,
+    body,
+  }: { target: string; body: Record<string, unknown> } | { target?: undefined; body: Record<string, string> },
 ): Promise<string> {
   const url = `${aws.endpoint}/`;
   const text = target === undefined ? new URLSearchParams(body).toString() : JSON.stringify(body);
