@@ -12,52 +12,6 @@ const queueOf = (name: QueueName, from = template) => propertiesOf(from, "AWS::S
 const functionOf = (name: FunctionName, from = template) =>
   propertiesOf(from, "AWS::Lambda::Function", constructId(name));
 
-describe("the bucket (BS-048)", () => {
-  const bucket = propertiesOf(template, "AWS::S3::Bucket", "Bucket");
-
-  it("is encrypted, closed to the public, without versions, and lets go of what can be asked again, never of artifacts and their history", () => {
-    expect(bucket).toEqual({
-      BucketEncryption: {
-        ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" } }],
-      },
-      LifecycleConfiguration: {
-        Rules: [
-          { Id: "abandoned-uploads", Status: "Enabled", AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
-          { Id: "held-webhooks", Status: "Enabled", Prefix: "artifacts/held-webhooks/", ExpirationInDays: 1 },
-          { Id: "notified", Status: "Enabled", Prefix: "records/notified/", ExpirationInDays: 1 },
-          { Id: "tokens", Status: "Enabled", Prefix: "records/tokens/", ExpirationInDays: 1 },
-          { Id: "checks", Status: "Enabled", Prefix: "records/checks/", ExpirationInDays: 30 },
-          { Id: "contents", Status: "Enabled", Prefix: "records/contents/", ExpirationInDays: 30 },
-        ],
-      },
-      OwnershipControls: { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" }] },
-      PublicAccessBlockConfiguration: {
-        BlockPublicAcls: true,
-        BlockPublicPolicy: true,
-        IgnorePublicAcls: true,
-        RestrictPublicBuckets: true,
-      },
-    });
-  });
-
-  it("refuses plain HTTP and old TLS", () => {
-    const policy = readable(propertiesOf(template, "AWS::S3::BucketPolicy", "BucketPolicy"));
-    const denial = { Effect: "Deny", Action: "s3:*", Resource: ["Bucket.Arn", "Bucket.Arn/*"] };
-    expect(policy).toMatchObject({
-      PolicyDocument: {
-        Statement: [
-          { ...denial, Condition: { Bool: { "aws:SecureTransport": "false" } } },
-          { ...denial, Condition: { NumericLessThan: { "s3:TlsVersion": 1.2 } } },
-        ],
-      },
-    });
-  });
-
-  it("outlives the stack, whose removal would fail on its content", () => {
-    expect(resourcesOf(template, "AWS::S3::Bucket").Bucket?.DeletionPolicy).toBe("Retain");
-  });
-});
-
 describe("the queues (BS-048)", () => {
   it.each(queueNames)("%s: is encrypted and has a dead-letter queue of its own kind", (name) => {
     const queue = queueOf(name);
@@ -232,18 +186,6 @@ describe("the functions", () => {
     expect(functionOf("apply").Environment).toMatchObject({ Variables: { SLUICE_ENDPOINT: endpoint } });
     expect(functionOf("webhook").Environment).not.toHaveProperty("Variables.SLUICE_ENDPOINT");
     expect(template.Outputs).toMatchObject({ Endpoint: { Value: endpoint } });
-  });
-});
-
-describe("the admission seed", () => {
-  it("is generated, below the deployment's own prefix, and told to the webhook by that prefix", () => {
-    const seed = templateOf({ name: "team-a" });
-    expect(propertiesOf(seed, "AWS::SecretsManager::Secret", "AdmissionSeed")).toMatchObject({
-      Name: "team-a/admission-seed",
-      GenerateSecretString: { PasswordLength: 64, ExcludePunctuation: true },
-    });
-    expect(functionOf("webhook", seed).Environment).toMatchObject({ Variables: { SLUICE_SECRET_PREFIX: "team-a/" } });
-    expect(seed.Outputs).toMatchObject({ AdmissionSeedSecret: { Value: "team-a/admission-seed" } });
   });
 });
 

@@ -10,6 +10,7 @@ import { runUpkeep } from "../notify/upkeep.ts";
 import type { NamedCluster } from "../platform/local/clusters.ts";
 import { startListener } from "../platform/local/listener.ts";
 import { createLocalPlatform, type LocalPlatform } from "../platform/local/platform.ts";
+import { recordExpiry } from "../platform/local/record-expiry.ts";
 import { keepLocalSecret } from "../platform/local/secrets.ts";
 import type { AwsCredentials, Logger } from "../platform/ports.ts";
 import { applyKinds } from "../reconcilers/apply-kinds.ts";
@@ -57,16 +58,6 @@ export type Host = HostAddress & {
   stop(): Promise<void>;
 };
 
-const day = 86_400;
-
-/** How long records are kept that cost a request where they are gone, as the bucket's life-cycle rules have it (infra/storage.ts). */
-const expiry = [
-  { prefix: "notified/", seconds: day },
-  { prefix: "tokens/", seconds: day },
-  { prefix: "checks/", seconds: 30 * day },
-  { prefix: "contents/", seconds: 30 * day },
-];
-
 /** Longest time that one item may take: as long as the functions have. */
 const itemMilliseconds = 120_000;
 
@@ -104,7 +95,7 @@ async function start(options: HostOptions, ending: (() => Promise<void>)[], stop
 
   const endpoint = options.advertise ?? listener.url;
   const { cluster, awsCredentials } = options;
-  const local = createLocalPlatform({ directory, endpoint, cluster, log, expiry, awsCredentials });
+  const local = createLocalPlatform({ directory, endpoint, cluster, log, expiry: recordExpiry, awsCredentials });
   const items = createItemSignals(itemMilliseconds);
   ending.push(async () => {
     const closed = local.close();
