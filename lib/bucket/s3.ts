@@ -15,7 +15,7 @@ export type S3Bucket = {
   region?: string;
   insecure: boolean;
   /** Absent for anonymous requests. */
-  credentials?: AwsCredentials;
+  credentials?: () => Promise<AwsCredentials>;
   outbound: Outbound;
 };
 
@@ -42,7 +42,7 @@ export function s3Store(options: S3Bucket): ObjectStore {
   };
   const signed = async (method: "GET" | "HEAD", url: URL, path: string, headers: Record<string, string>) => {
     if (options.credentials === undefined) return headers;
-    const signer = awsSigner("s3", region, options.credentials, { uriEscapePath: false });
+    const signer = awsSigner("s3", region, await options.credentials(), { uriEscapePath: false });
     const unsigned = { ...headers, "x-amz-content-sha256": emptyDigest };
     return signedHeaders(signer, { method, url: url.href, path, headers: unsigned });
   };

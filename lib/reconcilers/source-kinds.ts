@@ -1,5 +1,6 @@
 import type { KindReconciler } from "../engine/reconciler.ts";
 import type { Kind } from "../engine/work-item.ts";
+import { bucketReconciler } from "./bucket.ts";
 import { externalArtifactReconciler } from "./external-artifact.ts";
 import { gitRepositoryReconciler } from "./git-repository.ts";
 import { helmChartReconciler } from "./helm-chart.ts";
@@ -11,6 +12,7 @@ import { finalizeReceiver, reconcileReceiver } from "./receiver.ts";
 export const sourceKinds = {
   GitRepository: gitRepositoryReconciler,
   OCIRepository: ociRepositoryReconciler,
+  Bucket: bucketReconciler,
   HelmRepository: helmRepositoryReconciler,
   HelmChart: helmChartReconciler,
   ExternalArtifact: externalArtifactReconciler,
