@@ -42,7 +42,7 @@ export function azureBlobStore({ endpoint, container, access, outbound }: AzureC
   const page = async (fields: Record<string, string>, signal: AbortSignal): Promise<Element> => {
     const answer = await send(segment, { restype: "container", comp: "list", ...fields }, signal);
     if (answer.statusCode !== 200) throw await failureOf(answer);
-    return elementOf(parseXml((await bodyOf(answer, pageLimit, signal)).toString("utf8")).EnumerationResults);
+    return elementOf((await parseXml((await bodyOf(answer, pageLimit, signal)).toString("utf8"))).EnumerationResults);
   };
 
   return {
@@ -111,7 +111,7 @@ function endpointUrl(endpoint: string, access: AzureAccess): URL {
 async function failureOf(answer: IncomingMessage): Promise<ObjectStoreError> {
   const text = await errorText(answer);
   const header = answer.headers["x-ms-error-code"];
-  const error = /<Error>/.test(text) ? elementOf(parseXml(text).Error) : {};
+  const error = /<Error>/.test(text) ? elementOf((await parseXml(text)).Error) : {};
   const code = typeof header === "string" ? header : textOf(error.Code);
   const [words = ""] = textOf(error.Message).split("\n");
   return new ObjectStoreError(

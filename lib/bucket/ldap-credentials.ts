@@ -22,12 +22,12 @@ export async function ldapCredentials(
   const body = new URLSearchParams(fields).toString();
   const answer = await exchange({ method: "POST", url: new URL(endpoint), headers, body }, signal);
   if (answer.status !== 200) {
-    const error = /<Error>/.test(answer.body) ? errorOf(answer.body) : {};
+    const error = /<Error>/.test(answer.body) ? await errorOf(answer.body) : {};
     const code = textOf(error.Code);
     const words = textOf(error.Message).slice(0, 500) || `the Security Token Service answered ${answer.status}`;
     throw new ObjectStoreError(code, words);
   }
-  const response = elementOf(parseXml(answer.body).AssumeRoleWithLDAPIdentityResponse);
+  const response = elementOf((await parseXml(answer.body)).AssumeRoleWithLDAPIdentityResponse);
   const given = elementOf(elementOf(response.AssumeRoleWithLDAPIdentityResult).Credentials);
   const accessKeyId = textOf(given.AccessKeyId);
   const secretAccessKey = textOf(given.SecretAccessKey);
@@ -44,7 +44,7 @@ export async function ldapCredentials(
 }
 
 /** Services of STS wrap their error; object stores do not. */
-function errorOf(body: string): { [name: string]: unknown } {
-  const parsed = parseXml(body);
+async function errorOf(body: string): Promise<{ [name: string]: unknown }> {
+  const parsed = await parseXml(body);
   return elementOf(elementOf(parsed.ErrorResponse).Error ?? parsed.Error);
 }

@@ -81,7 +81,9 @@ export function s3Store(options: S3Bucket): ObjectStore {
         });
         const answer = await send("GET", { query }, signal);
         if (answer.statusCode !== 200) throw await failureOf(answer);
-        const result = elementOf(parseXml((await bodyOf(answer, pageLimit, signal)).toString("utf8")).ListBucketResult);
+        const result = elementOf(
+          (await parseXml((await bodyOf(answer, pageLimit, signal)).toString("utf8"))).ListBucketResult,
+        );
         yield listed(result);
         const next = textOf(result.IsTruncated) === "true" ? textOf(result.NextContinuationToken) : "";
         if (next !== "" && next === token)
@@ -185,7 +187,7 @@ function unquoted(etag: string): string {
 
 async function failureOf(answer: IncomingMessage): Promise<ObjectStoreError> {
   const text = await errorText(answer);
-  const error = /<Error>/.test(text) ? elementOf(parseXml(text).Error) : {};
+  const error = /<Error>/.test(text) ? elementOf((await parseXml(text)).Error) : {};
   const code = textOf(error.Code);
   const status = answer.statusCode ?? 0;
   return new ObjectStoreError(code, textOf(error.Message).slice(0, 500) || headWords(status));

@@ -1,24 +1,31 @@
-import { XMLParser } from "fast-xml-parser";
 import { ObjectStoreError } from "./object-store.ts";
 
-const parser = new XMLParser({
-  ignoreAttributes: true,
-  parseTagValue: false,
-  trimValues: false,
-  // The five of XML itself; a document that declares its own is refused before.
-  processEntities: true,
-  isArray: (name) => name === "Contents" || name === "Blob",
-});
+/** Loaded with the first answer: few objects are buckets, and a cold start does not pay for it. */
+async function makeParser(): Promise<{ parse(text: string): unknown }> {
+  const { XMLParser } = await import("fast-xml-parser");
+  return new XMLParser({
+    ignoreAttributes: true,
+    parseTagValue: false,
+    trimValues: false,
+    // The five of XML itself; a document that declares its own is refused before.
+    processEntities: true,
+    isArray: (name) => name === "Contents" || name === "Blob",
+  });
+}
+
+let parser: ReturnType<typeof makeParser> | undefined;
 
 /** A parsed element: text, or elements by their names. */
 export type Element = { [name: string]: unknown };
 
 /** Reads an answer in XML. One that declares a document type is refused: entities of its own could grow without bound. Throws ObjectStoreError. */
-export function parseXml(text: string): Element {
+export async function parseXml(text: string): Promise<Element> {
   if (/<!DOCTYPE/i.test(text)) throw new ObjectStoreError("", "the object store's answer declares a document type");
+  parser ??= makeParser();
+  const reader = await parser;
   let value: unknown;
   try {
-    value = parser.parse(text.replace(/^\uFEFF/, ""));
+    value = reader.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
     throw new ObjectStoreError("", "the object store's answer is not XML", { cause: error });
   }
