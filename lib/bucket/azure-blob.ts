@@ -36,7 +36,11 @@ export function azureBlobStore({ endpoint, container, access, outbound }: AzureC
         return { ...plain, authorization: azureSharedKey(access, { method: "GET", path: whole, url, headers: plain }) };
       return plain;
     };
-    return askStore({ method: "GET", url, path: `${whole}${url.search}`, headers }, outbound, signal);
+    return askStore(
+      { method: "GET", url, path: `${whole}${url.search.replaceAll("+", "%20")}`, headers },
+      outbound,
+      signal,
+    );
   };
   const segment = encodeURIComponent(container);
   const page = async (fields: Record<string, string>, signal: AbortSignal): Promise<Element> => {

@@ -122,7 +122,7 @@ export function s3Store(options: S3Bucket): ObjectStore {
 function bucketUrl({ endpoint, bucket, insecure, region = "" }: S3Bucket): URL {
   const scheme = insecure ? "http" : "https";
   const url = URL.canParse(`${scheme}://${endpoint}`) ? new URL(`${scheme}://${endpoint}`) : undefined;
-  if (url === undefined || url.pathname !== "/" || url.username !== "" || url.search !== "" || endpoint.includes("/"))
+  if (url === undefined || /[/?#@\\\s]/.test(endpoint))
     throw new ObjectStoreError(
       "",
       `Endpoint: ${endpoint.replace(/.*@/s, "")} does not follow ip address or domain name standards.`,

@@ -1,4 +1,4 @@
-import { ObjectStoreError } from "./object-store.ts";
+import { ObjectStoreError, pageLimit } from "./object-store.ts";
 
 /** Loaded with the first answer: few objects are buckets, and a cold start does not pay for it. */
 async function makeParser(): Promise<{ parse(text: string): unknown }> {
@@ -7,8 +7,9 @@ async function makeParser(): Promise<{ parse(text: string): unknown }> {
     ignoreAttributes: true,
     parseTagValue: false,
     trimValues: false,
-    // The five of XML itself; a document that declares its own is refused before.
-    processEntities: true,
+    // Those of XML itself, and numbers, as which MinIO writes quotes; a document that declares its own is refused before.
+    processEntities: { enabled: true, maxExpandedLength: pageLimit },
+    htmlEntities: true,
     isArray: (name) => name === "Contents" || name === "Blob",
   });
 }
