@@ -13,13 +13,17 @@ export type CloudRequestSeen = {
   body: string;
 };
 
-/** What a service answers: JSON, with 200 unless said otherwise. */
-export type CloudAnswer = { status?: number; json: unknown };
+/** What a service answers: JSON or a text with headers of its own, with 200 unless said otherwise. */
+export type CloudAnswer =
+  | { status?: number; json: unknown }
+  | { status?: number; headers?: Record<string, string>; text: string };
 
 /** The services of a cloud by their hosts' names, over TLS on this machine. */
 export type CloudService = {
   /** Reaches the services by their own names, whose certificates it checks; any other host is not reached. */
   exchange: Exchange;
+  /** The way there for whoever is no exchange. */
+  outbound: { proxy: { address: string }; tls: { certificateAuthority: string } };
   seen: CloudRequestSeen[];
   stop(): Promise<void>;
 };
@@ -46,18 +50,20 @@ export async function startCloudService(
       body: Buffer.concat(chunks).toString(),
     };
     seen.push(asked);
-    const { status = 200, json } = answer(asked) ?? { status: 404, json: {} };
-    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
+    const given = answer(asked) ?? { status: 404, json: {} };
+    if ("text" in given) response.writeHead(given.status ?? 200, given.headers ?? {}).end(given.text);
+    else
+      response.writeHead(given.status ?? 200, { "content-type": "application/json" }).end(JSON.stringify(given.json));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" ? (address?.port ?? 0) : 0;
   const proxy = await startHttpProxy({ hosts: Object.fromEntries(hosts.map((host) => [host, `127.0.0.1:${port}`])) });
+  const outbound = { proxy: { address: proxy.address }, tls: { certificateAuthority: authority.certificate } };
   return {
-    exchange: serviceExchange({
-      outbound: { proxy: { address: proxy.address }, tls: { certificateAuthority: authority.certificate } },
-    }),
+    exchange: serviceExchange({ outbound }),
+    outbound,
     seen,
     stop: async () => {
       await proxy.stop();
