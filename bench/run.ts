@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { onAws } from "./aws.ts";
+import { benchBucket } from "./bucket.ts";
 import { benchBundles } from "./bundles.ts";
 import { benchChain } from "./chain.ts";
 import { benchFetch } from "./fetch.ts";
@@ -40,6 +41,7 @@ const benches: Record<string, { title: string; run: () => Promise<Figure[]> }> =
   },
   fetch: { title: "Fetch of a large repository", run: benchFetch },
   index: { title: "A repository's index", run: benchIndex },
+  bucket: { title: "A bucket of 10,000 objects", run: benchBucket },
   bundles: { title: "Bundles", run: benchBundles },
 };
 

@@ -119,6 +119,17 @@ describe("writing an archive of a tree", () => {
     await expect(archiveTree([file("../a", "1")], { signal })).rejects.toThrow("not one below the root");
   });
 
+  it("BKT-006: leaves out what is gone when it is asked for, and the directories that hold nothing else", async () => {
+    const gone = (path: string): TreeEntry => ({ path, type: "file", content: async () => undefined });
+    const tree = [
+      ...[gone("a/b/c"), gone("a/d"), file("e/f/g", "1"), gone("e/h/i"), gone("z")],
+      ...[gone("kept/x"), { path: "kept/empty", type: "directory" } as const],
+    ];
+    const { spool } = await archiveTree(tree, { signal, ahead: { files: 3, bytes: 100 } });
+    const names = (await entriesOf(spool.whole() ?? Buffer.alloc(0))).map(({ path }) => path);
+    expect(names).toEqual(["e", "e/f", "e/f/g", "kept", "kept/empty"]);
+  });
+
   it("what reading throws ends the writing", async () => {
     const bad: TreeEntry = { path: "b", type: "file", content: async () => Promise.reject(new Error("gone")) };
     const ahead = { files: 5, bytes: 100 };
