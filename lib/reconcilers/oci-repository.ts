@@ -9,6 +9,8 @@ import type { Json } from "../platform/ports.ts";
 import type { Spool } from "../platform/spool.ts";
 import { archiveLayer } from "./oci-repository/layer.ts";
 import { type Remote, readRemote } from "./oci-repository/remote.ts";
+import { checkSignature, forgetFailedCheck } from "./oci-repository/signature.ts";
+import { verify } from "./oci-repository/verification.ts";
 import { shareCheck } from "./source/shared-check.ts";
 import { storeShared } from "./source/shared-content.ts";
 import { SharedWorkUnderWay } from "./source/shared-record.ts";
@@ -33,9 +35,8 @@ const ociRepository: SourceKind<OCIRepositoryStatus, OCIRepository> = {
   latest: "latest.tar.gz",
   failureOf: (error, pass) => failed("OCIArtifactPullFailed", pullWords(pass), error, pass),
   produce: async (pass) => {
-    const { object, context, status, conditions, signal } = pass;
-    // A failed verification is made again; one that succeeded speaks of the artifact that is there.
-    if (conditions.get("SourceVerified")?.status === "False") conditions.remove("SourceVerified");
+    const { object, context, status, signal } = pass;
+    forgetFailedCheck(pass);
     const remote = await readRemote(object, context, signal, (name) =>
       pass.trace("AuthenticationFailed", `auth secret '${name}' not found`),
     );
@@ -46,7 +47,9 @@ const ociRepository: SourceKind<OCIRepositoryStatus, OCIRepository> = {
     const revision = resolved.tag === undefined ? resolved.digest : `${resolved.tag}@${resolved.digest}`;
     const isNew = status.artifact?.revision !== revision;
     if (isNew) pass.outdated("NewRevision", `new revision '${revision}' for '${named(registry, resolved)}'`);
-    await verify(pass, revision);
+    await checkSignature(pass, revision, () =>
+      verify(pass, { url: object.spec.url, digest: resolved.digest, registry }),
+    );
     if (!isNew && isObserved(object)) {
       pass.trace("ArtifactUpToDate", `artifact up-to-date with remote revision: '${revision}'`);
       return told(pass);
@@ -97,16 +100,6 @@ async function resolve(pass: OCIPass, { asker }: Remote, registry: Registry): Pr
 function isResolved(value: Json): value is Resolved {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   return typeof value.digest === "string" && isDigest(value.digest) && typeof value.tag === "string";
-}
-
-/** VER-001 to VER-004: before the pull, where what was verified last is something else. Throws SourceFailure. */
-async function verify({ object, conditions, status }: OCIPass, revision: string): Promise<void> {
-  if (object.spec.verify === undefined) return conditions.remove("SourceVerified");
-  const verified = conditions.get("SourceVerified");
-  const isCurrent = verified?.observedGeneration === (object.metadata.generation ?? 0);
-  if (status.artifact?.revision === revision && isCurrent) return;
-  const message = "signatures of artifacts cannot be verified by this release of Sluice";
-  throw new SourceFailure("FetchFailed", "VerificationError", message, { terminal: true });
 }
 
 /** OCI-007, OCI-009 to OCI-014, once for all objects that want the same of the same (SB-005). Throws SourceFailure. */
