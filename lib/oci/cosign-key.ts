@@ -35,11 +35,21 @@ export function parsePublicKey(text: Buffer): KeyObject {
   return key;
 }
 
-/** Whether a signature over some bytes is of this key: SHA-256, PKCS #1 v1.5 for RSA (VER-005). */
+/** What cosign 3 signs with on the larger curves. */
+const ownDigests: Readonly<Record<string, string>> = { secp384r1: "sha384", secp521r1: "sha512" };
+
+/**
+ * Whether a signature over some bytes is of this key: by SHA-256, PKCS #1 v1.5 for RSA (VER-005); on larger curves by the digest of
+ * the curve's own size too. Ed25519 is the plain one: what cosign 3 makes of such a key (Ed25519ph) it does not verify itself.
+ */
 export function isSignedBy(key: KeyObject, bytes: Uint8Array, signature: Uint8Array): boolean {
-  try {
-    return verify(key.asymmetricKeyType === "ed25519" ? null : "sha256", bytes, key, signature);
-  } catch {
-    return false;
-  }
+  const own = ownDigests[key.asymmetricKeyDetails?.namedCurve ?? ""];
+  const digests = key.asymmetricKeyType === "ed25519" ? [null] : ["sha256", ...(own === undefined ? [] : [own])];
+  return digests.some((digest) => {
+    try {
+      return verify(digest, bytes, key, signature);
+    } catch {
+      return false;
+    }
+  });
 }
