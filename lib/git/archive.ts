@@ -1,8 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { type IgnoreRules, isIgnored } from "../text/source-ignore.ts";
-import { GitError } from "./git-error.ts";
 import { formatTarHeader, tarEnd, tarPadding } from "../platform/archive/tar.ts";
 import { gzipTo } from "../platform/archive/tar-gz.ts";
+import { type IgnoreRules, isIgnored } from "../text/source-ignore.ts";
+import { GitError } from "./git-error.ts";
 import { type Directory, type Leaf, type Node, objectOf } from "./worktree.ts";
 
 /** Entries between two turns of the event loop. */
