@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Outbound } from "../platform/outbound.ts";
 import { azureSharedKey } from "./azure-shared-key.ts";
 import { type ListedObject, type ObjectStore, ObjectStoreError, pageLimit } from "./object-store.ts";
-import { askStore, bodyOf, errorText } from "./store-request.ts";
+import { askStore, bodyOf, errorText, objectOf } from "./store-request.ts";
 import { type Element, elementOf, elementsOf, parseXml, textOf } from "./xml.ts";
 
 /** What proves to Azure who asks (BKT-027, BKT-028). A shared access signature is part of the query, and told to nobody. */
@@ -84,7 +84,7 @@ export function azureBlobStore({ endpoint, container, access, outbound }: AzureC
         throw failure;
       }
       const etag = answer.headers.etag ?? "";
-      return { etag, bytes: await bodyOf(answer, limit, signal) };
+      return { etag, bytes: await objectOf(answer, limit, signal) };
     },
   };
 }

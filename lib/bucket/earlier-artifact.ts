@@ -10,10 +10,10 @@ export type EarlierFiles = {
   close(): Promise<void>;
 };
 
-/** An artifact was made from what a bucket had: it may be of any size, and holds only what was in it. */
+/** All together may be of any size, one is in memory as a whole. Whatever comes after a larger one is fetched from the bucket. */
 const limits: ArchiveLimits = {
   total: Number.MAX_SAFE_INTEGER / 2,
-  file: 1024 * 1024 * 1024,
+  file: 64 * 1024 * 1024,
   entries: 1_000_000,
 };
 

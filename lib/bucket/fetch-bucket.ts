@@ -3,13 +3,13 @@ import type { Spool } from "../platform/spool.ts";
 import { isIgnored, parseSourceIgnore } from "../text/source-ignore.ts";
 import { type EarlierArtifact, earlierFiles } from "./earlier-artifact.ts";
 import { confinedKey } from "./object-path.ts";
-import { type ObjectStore, ObjectStoreError } from "./object-store.ts";
+import { type ListedObject, type ObjectStore, ObjectStoreError } from "./object-store.ts";
 
 /** Which objects of which bucket are wanted. `ignore` are patterns that have the last word (BKT-009). */
 export type BucketSource = { bucket: string; prefix: string; ignore?: string };
 
 /** The objects that a listing gives, by their keys, and the file with patterns at the root, which is an artifact's too (BKT-005). */
-export type Selection = { objects: Map<string, { etag: string; size: number }>; ignoreFile?: Buffer };
+export type Selection = { objects: Map<string, Omit<ListedObject, "key">>; ignoreFile?: Buffer };
 
 const ignoreName = ".sourceignore";
 
@@ -34,16 +34,17 @@ export async function selectObjects(store: ObjectStore, source: BucketSource, si
   const file = await store.read({ key: ignoreName }, bucketLimits.ignoreFile, signal).catch((error: unknown) => {
     throw worded(`failed to get Etag for '${ignoreName}' object`, error, signal);
   });
+  const ignoreFile = file === undefined ? undefined : wholeOf(file.bytes);
   const rules = [
-    ...(file === undefined ? [] : parseSourceIgnore(file.bytes.toString("utf8"), [])),
+    ...(ignoreFile === undefined ? [] : parseSourceIgnore(ignoreFile.toString("utf8"), [])),
     ...(ignore === undefined ? [] : parseSourceIgnore(ignore, [])),
   ];
   const objects: Selection["objects"] = new Map();
   try {
     for await (const page of store.list(prefix, signal)) {
-      for (const { key, etag, size } of page) {
+      for (const { key, ...listed } of page) {
         if (key === "" || key.endsWith("/") || key === ignoreName || isIgnored(rules, key.split("/"), false)) continue;
-        objects.set(key, { etag, size });
+        objects.set(key, listed);
         if (objects.size > bucketLimits.objects)
           throw new Error(
             `there are more than ${bucketLimits.objects} objects: a prefix or patterns can leave some out`,
@@ -54,7 +55,14 @@ export async function selectObjects(store: ObjectStore, source: BucketSource, si
     const words = `indexation of objects from bucket '${bucket}' failed: listing objects from bucket '${bucket}' failed`;
     throw worded(words, error, signal);
   }
-  return { objects, ...(file === undefined ? {} : { ignoreFile: file.bytes }) };
+  return { objects, ...(ignoreFile === undefined ? {} : { ignoreFile }) };
+}
+
+function wholeOf(bytes: Buffer | Spool): Buffer {
+  if (Buffer.isBuffer(bytes)) return bytes;
+  const whole = bytes.read(0, bytes.size);
+  bytes.close();
+  return whole;
 }
 
 /** The artifact of what was selected, and the etags of what is in it: objects may have changed or gone since (BKT-006). */
@@ -77,14 +85,15 @@ export async function fetchObjects(
   const ending = new AbortController();
   const signal = AbortSignal.any([caller, ending.signal]);
   const known = earlier === undefined ? undefined : earlierFiles(earlier.archive, signal);
-  const read = async (key: string, etag: string): Promise<Buffer | undefined> => {
+  const read = async (key: string, { etag, generation }: Omit<ListedObject, "key">) => {
     const path = confinedKey(key);
     const same = earlier?.etags.get(key) === etag ? await known?.take(path) : undefined;
     if (same !== undefined) {
       etags.set(key, etag);
       return same;
     }
-    const found = await store.read({ key, etag }, bucketLimits.object, signal).catch((error: unknown) => {
+    const version = generation === undefined ? {} : { generation };
+    const found = await store.read({ key, etag, ...version }, bucketLimits.object, signal).catch((error: unknown) => {
       throw worded(`${failed}: failed to get '${key}' object`, error, caller);
     });
     if (found === undefined) return undefined;
@@ -92,11 +101,11 @@ export async function fetchObjects(
     return found.bytes;
   };
   const entries = [...objects].map(
-    ([key, { etag, size }]): TreeEntry => ({
+    ([key, listed]): TreeEntry => ({
       path: confinedKey(key),
       type: "file",
-      size,
-      content: () => read(key, etag),
+      size: listed.size,
+      content: () => read(key, listed),
     }),
   );
   if (ignoreFile !== undefined) entries.push({ path: ignoreName, type: "file", content: () => ignoreFile });

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Outbound } from "../platform/outbound.ts";
 import { type ListedObject, type ObjectStore, ObjectStoreError, pageLimit, type ReadObject } from "./object-store.ts";
-import { askStore, bodyOf, errorText } from "./store-request.ts";
+import { askStore, bodyOf, errorText, objectOf } from "./store-request.ts";
 import { elementOf, elementsOf, textOf } from "./xml.ts";
 
 /** A bucket of Google Cloud Storage (BKT-029). `token` is an access token; `base` is where the API is, for tests. */
@@ -40,7 +40,7 @@ export function gcsStore({ bucket, token, outbound, base = "https://storage.goog
       do {
         const fields = {
           alt: "json",
-          fields: "nextPageToken,items(name,etag,size)",
+          fields: "nextPageToken,items(name,etag,generation,size)",
           ...(prefix === "" ? {} : { prefix }),
           ...(page === "" ? {} : { pageToken: page }),
         };
@@ -48,7 +48,10 @@ export function gcsStore({ bucket, token, outbound, base = "https://storage.goog
         if (answer.statusCode !== 200) throw await failureOf(answer);
         const result = await json(answer, signal);
         yield elementsOf(result.items).map(
-          ({ name, etag, size }): ListedObject => ({ key: textOf(name), etag: textOf(etag), size: Number(size) || 0 }),
+          ({ name, etag, size, generation }): ListedObject => ({
+            ...{ key: textOf(name), etag: textOf(etag), size: Number(size) || 0 },
+            ...(generation === undefined ? {} : { generation: textOf(generation) }),
+          }),
         );
         const next = textOf(result.nextPageToken);
         if (next !== "" && next === page)
@@ -56,22 +59,27 @@ export function gcsStore({ bucket, token, outbound, base = "https://storage.goog
         page = next;
       } while (page !== "");
     },
-    read: async ({ key }, limit, signal) => {
+    read: async ({ key, etag, generation }, limit, signal) => {
+      const path = `/o/${encodeURIComponent(key)}`;
+      let version = etag === undefined || generation === undefined ? undefined : { etag, generation };
       for (let attempt = 1; ; attempt++) {
-        const path = `/o/${encodeURIComponent(key)}`;
-        const described = await send(path, { alt: "json", projection: "full" }, signal);
-        if (described.statusCode === 404) return gone(described);
-        if (described.statusCode !== 200) throw await failureOf(described);
-        const { etag, generation } = await json(described, signal);
-        const answer = await send(path, { alt: "media", ifGenerationMatch: textOf(generation) }, signal);
+        if (version === undefined) {
+          const described = await send(path, { alt: "json", projection: "full" }, signal);
+          if (described.statusCode === 404) return gone(described);
+          if (described.statusCode !== 200) throw await failureOf(described);
+          const fields = await json(described, signal);
+          version = { etag: textOf(fields.etag), generation: textOf(fields.generation) };
+        }
+        const answer = await send(path, { alt: "media", ifGenerationMatch: version.generation }, signal);
         if (answer.statusCode === 404) return gone(answer);
         // It was written again in between: what is read must be what its etag is of (BKT-007).
-        if (answer.statusCode === 412 && attempt < 3) {
+        if (answer.statusCode === 412 && attempt < 4) {
           answer.destroy();
+          version = undefined;
           continue;
         }
         if (answer.statusCode !== 200) throw await failureOf(answer);
-        return { etag: textOf(etag), bytes: await bodyOf(answer, limit, signal) };
+        return { etag: version.etag, bytes: await objectOf(answer, limit, signal) };
       }
     },
   };

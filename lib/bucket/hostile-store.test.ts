@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { type StoreAnswer, type StoreServer, startStoreServer } from "../../test/bed/store-server.ts";
+import { readArchive } from "../platform/archive/read-tar.ts";
 import { azureBlobStore } from "./azure-blob.ts";
 import { fetchObjects, selectObjects } from "./fetch-bucket.ts";
 import { gcsStore } from "./gcs.ts";
@@ -118,6 +119,28 @@ describe("a store that means ill", () => {
     await expect(fetchObjects(store, source, selection, undefined, AbortSignal.timeout(20_000))).rejects.toThrow(
       "fetch from bucket 'bucket' failed: failed to get 'a' object: unexpected EOF",
     );
+  });
+
+  it("ART-019: large objects go to disk on their way, whether their length is told or not", async () => {
+    const large = Buffer.alloc(20 * 1024 * 1024, "large ");
+    const keys = ["a", "b", "c"];
+    const store = await serve(({ method, url }, response) => {
+      if (method === "HEAD") return {};
+      if (url.includes("list-type")) return { body: xml("ListBucketResult", keys.map(object).join("")) };
+      if (url.endsWith(".sourceignore")) return s3Missing;
+      response.writeHead(200, { etag: '"e"', ...(url.endsWith("a") ? { "content-length": large.length } : {}) });
+      response.end(large);
+      return "answered";
+    });
+    const fetched = await fetchObjects(store, source, await select(store), undefined, AbortSignal.timeout(20_000));
+    let files = 0;
+    const limits = { total: 100_000_000, file: 100_000_000, entries: 10 };
+    for await (const entry of readArchive(fetched.spool.stream(), limits, AbortSignal.timeout(20_000))) {
+      expect(entry.type === "file" && entry.content.equals(large)).toBe(true);
+      files++;
+    }
+    expect(files).toBe(3);
+    fetched.spool.close();
   });
 
   it("BKT-006: a server error is tried again, a refusal is not", async () => {

@@ -3,7 +3,7 @@ import { awsSigner, signedHeaders } from "../identity/aws-signature.ts";
 import type { Outbound } from "../platform/outbound.ts";
 import type { AwsCredentials } from "../platform/ports.ts";
 import { type ListedObject, type ObjectStore, ObjectStoreError, pageLimit, type ReadObject } from "./object-store.ts";
-import { askStore, bodyOf, errorText, type StoreRequest } from "./store-request.ts";
+import { askStore, bodyOf, errorText, objectOf, type StoreRequest } from "./store-request.ts";
 import { type Element, elementOf, elementsOf, parseXml, textOf } from "./xml.ts";
 
 /** A bucket behind an API of S3 (BKT-001, BKT-020 to BKT-023). */
@@ -113,7 +113,7 @@ export function s3Store(options: S3Bucket): ObjectStore {
       if (failure.code === "NoSuchKey") return undefined;
       throw failure;
     }
-    const bytes = await bodyOf(answer, limit, signal);
+    const bytes = await objectOf(answer, limit, signal);
     return { etag: unquoted(answer.headers.etag ?? ""), bytes };
   }
 }

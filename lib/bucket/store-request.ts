@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ask, readBody } from "../platform/ask.ts";
+import { ask, readBody, readParts } from "../platform/ask.ts";
 import type { Outbound } from "../platform/outbound.ts";
+import { openSpool, type Spool } from "../platform/spool.ts";
 import { errorLimit, ObjectStoreError } from "./object-store.ts";
 
 /** A request to an object store, made anew at each attempt: a signature is of its moment. */
@@ -58,6 +59,25 @@ export async function errorText(answer: IncomingMessage): Promise<string> {
   } catch {
     return "";
   }
+}
+
+/** Bytes of one object that are kept in memory. */
+const memoryOfObject = 4 * 1024 * 1024;
+
+/** The body of an object within a bound: on disk where it is large. A spool is the caller's to close. Throws ObjectStoreError. */
+export async function objectOf(answer: IncomingMessage, limit: number, signal: AbortSignal): Promise<Buffer | Spool> {
+  if (Number(answer.headers["content-length"] ?? Number.NaN) <= memoryOfObject) return bodyOf(answer, limit, signal);
+  const spool = openSpool({ memory: memoryOfObject });
+  try {
+    await readParts(answer, limit, (part) => spool.write(part));
+  } catch (error) {
+    spool.close();
+    if (signal.aborted) throw signal.reason;
+    throw asStoreError(error);
+  }
+  const whole = spool.whole();
+  if (whole !== undefined) spool.close();
+  return whole ?? spool;
 }
 
 /** A whole body within a bound. Throws ObjectStoreError. */

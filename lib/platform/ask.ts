@@ -123,13 +123,19 @@ export class AnswerTooLarge extends Error {
 /** Reads a body of at most `limit` bytes. Throws AnswerTooLarge beyond, and AskError where the connection is lost in its middle. */
 export async function readBody(answer: IncomingMessage, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
+  const size = await readParts(answer, limit, (chunk) => chunks.push(chunk));
+  return Buffer.concat(chunks, size);
+}
+
+/** As `readBody`, part by part. Resolves with how many bytes there were; what `take` throws ends the reading, and is thrown. */
+export async function readParts(answer: IncomingMessage, limit: number, take: (part: Buffer) => void): Promise<number> {
   let size = 0;
   try {
     if (Number(answer.headers["content-length"] ?? 0) > limit) throw new AnswerTooLarge(limit);
     for await (const chunk of answer) {
       size += chunk.length;
       if (size > limit) throw new AnswerTooLarge(limit);
-      chunks.push(chunk);
+      take(chunk);
     }
   } catch (error) {
     answer.destroy();
@@ -142,5 +148,5 @@ export async function readBody(answer: IncomingMessage, limit: number): Promise<
       );
     throw error;
   }
-  return Buffer.concat(chunks, size);
+  return size;
 }

@@ -11,8 +11,11 @@ export type TreeEntry =
       type: "file" | "executable";
       /** Bytes, as far as they are known before: bounds what is read ahead. */
       size?: number;
-      /** Undefined where the file is gone: it is left out, and with it the directories that hold nothing else. */
-      content: () => Buffer | undefined | Promise<Buffer | undefined>;
+      /**
+       * A spool is closed when it is written, or will not be. Undefined where the file is gone: it is left out, and with it the
+       * directories that hold nothing else.
+       */
+      content: () => Buffer | Spool | undefined | Promise<Buffer | Spool | undefined>;
     }
   | {
       path: string;
@@ -75,6 +78,7 @@ export async function archiveTree(
         await writer.write(content.read(at, Math.min(at + pieceSize, length)));
         signal.throwIfAborted();
       }
+      content.close?.();
       await writer.write(tarPadding(length));
     }
     await writer.write(tarEnd);
@@ -156,7 +160,7 @@ function directoriesOfFiles(root: Directory, isLeftOut: LeftOut): ReadonlySet<Di
 }
 
 type Ready = { name: string; type: TreeEntry["type"]; content: Content | undefined; waits: boolean };
-type Content = { length: number; read: (from: number, to: number) => Buffer };
+type Content = { length: number; read: (from: number, to: number) => Buffer; close?: () => void };
 
 const nothing = Buffer.alloc(0);
 
@@ -164,6 +168,7 @@ async function contentOf(entry: File | undefined): Promise<Content | undefined> 
   if (entry !== undefined && "read" in entry) return { length: entry.size, read: entry.read };
   const bytes = entry === undefined ? nothing : await entry.content();
   if (bytes === undefined) return undefined;
+  if (!Buffer.isBuffer(bytes)) return { length: bytes.size, read: bytes.read, close: bytes.close };
   return { length: bytes.length, read: (from, to) => bytes.subarray(from, to) };
 }
 
@@ -191,6 +196,10 @@ async function* readAhead(wanted: readonly Wanted[], ahead: ReadAhead): AsyncGen
     }
   } finally {
     // What is still on its way is nobody's any more.
-    for (const { content } of pending) content.catch(() => undefined);
+    for (const { content } of pending)
+      content.then(
+        (unused) => unused?.close?.(),
+        () => undefined,
+      );
   }
 }
