@@ -11,7 +11,7 @@ import { ownArtifactKey } from "../artifact-storage.ts";
 
 /** Largest artifact that is read for what has not changed, and largest index, both in bytes. */
 const artifactLimit = 128 * 1024 * 1024;
-const indexLimit = 256 * 1024 * 1024;
+const indexLimit = 64 * 1024 * 1024;
 /** Fewer objects are fetched sooner than an archive is read. */
 const fewest = 2;
 
