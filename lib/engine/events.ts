@@ -24,10 +24,14 @@ export async function recordEvents(
   ]);
 }
 
+/** Begins the annotations of an Event that say how it came to it (SB-010). */
+export const tracePrefix = "sluice.dev/";
+
 type Written = { kubernetesEvent: KubernetesObject; notification: { [key: string]: unknown } | undefined };
 
 function describe(object: KubernetesObject, reporter: string, event: EventRecord, now: Date, index: number): Written {
   const metadata = { ...event.metadata, ...announcedAnnotations(object) };
+  const trace = Object.entries(event.trace ?? {}).map(([key, value]) => [`${tracePrefix}${key}`, value]);
   const involvedObject = {
     kind: object.kind,
     namespace: object.metadata.namespace ?? "",
@@ -43,7 +47,7 @@ function describe(object: KubernetesObject, reporter: string, event: EventRecord
       type: event.type,
       reason: event.reason,
       message: event.message,
-      metadata,
+      metadata: { ...metadata, ...Object.fromEntries(trace) },
       reporter,
       now,
       index,

@@ -1,14 +1,13 @@
 import type { ObjectReference } from "../api/object.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import type { Platform } from "../platform/ports.ts";
-import { parseGoDuration } from "../text/go-duration.ts";
 import { usersOfSource } from "./dependents.ts";
 import { nextSlot } from "./due.ts";
 import { type FreshObject, readFresh } from "./fresh.ts";
 import { kindNamed, kinds, requestedAtAnnotation } from "./kinds.ts";
 import { isReady } from "./own-status.ts";
 import type { Again, Outcome } from "./reconciler.ts";
-import { backOffSeconds } from "./retry.ts";
+import { backOffSeconds, scheduledSeconds } from "./retry.ts";
 import type { Settings } from "./settings.ts";
 import { registerWaiter, wakeWaiters } from "./waiting.ts";
 import { type Continuation, enqueue, formatWorkItem, queueOf, type WorkItem } from "./work-item.ts";
@@ -200,13 +199,6 @@ export function requestOf(item: WorkItem, object: FreshObject): string | undefin
 
 /** A reader that takes the object as it is. */
 const unhurried = { type: "again", state: "" } as const;
-
-/** After how long the schedule looks at an object at the latest; seconds. Objects without an interval are taken as hourly. */
-function scheduledSeconds({ metadata, spec }: FreshObject): number {
-  if (metadata.deletionTimestamp !== undefined) return 60;
-  const interval = spec?.interval;
-  return typeof interval === "string" ? Math.max(parseGoDuration(interval) / 1000, 60) : 3600;
-}
 
 function plain({ cluster, kind, namespace, name, cause }: WorkItem): WorkItem {
   return { cluster, kind, namespace, name, cause };

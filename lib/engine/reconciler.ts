@@ -44,6 +44,8 @@ export type EventRecord = {
   message: string;
   /** Keys as they are written: prefixed with the API group (EV-005). */
   metadata?: Record<string, string>;
+  /** How it came to that, for whoever looks into it (SB-010): annotations of the Event alone, each under `sluice.dev/`. Nobody is notified of it. */
+  trace?: Record<string, string>;
 };
 
 /**

@@ -1,10 +1,12 @@
 import type { KubernetesObject } from "../../api/object.ts";
 import { requestedAtAnnotation } from "../../engine/kinds.ts";
 import type { Context, EventRecord, Finalizer, KindReconciler, Outcome } from "../../engine/reconciler.ts";
+import type { Continuation } from "../../engine/work-item.ts";
 import { parseGoDuration } from "../../text/go-duration.ts";
 import { artifactKey } from "../artifact-storage.ts";
 import { type ConditionEditor, editConditions } from "../condition-editor.ts";
 import { removeHistory } from "./artifact-history.ts";
+import { type Attempt, beginAttempt, traceOf } from "./attempt.ts";
 import { removeLatestLink } from "./latest-link.ts";
 import { SharedWorkUnderWay } from "./shared-record.ts";
 import { SourceFailure } from "./source-failure.ts";
@@ -18,7 +20,8 @@ export function sourceReconciler<S extends SourceStatus, O extends SourceObject<
   kind: SourceKind<S, O>,
 ): KindReconciler {
   return {
-    reconcile: (object: KubernetesObject, context: Context) => reconcileSource(kind, object as O, context),
+    reconcile: (object: KubernetesObject, context: Context, continuation?: Continuation) =>
+      reconcileSource(kind, object as O, context, continuation),
     finalize: finalizeSource,
   };
 }
@@ -28,8 +31,10 @@ async function reconcileSource<S extends SourceStatus, O extends SourceObject<S>
   kind: SourceKind<S, O>,
   object: O,
   context: Context,
+  continuation: Continuation | undefined,
 ): Promise<Outcome> {
   const pass = beginPass(kind, object, context);
+  const attempt = beginAttempt(pass, continuation);
   const { conditions, status } = pass;
   await announceStart(pass);
   if (kind.clearsStorageFailure === "start") conditions.remove("StorageOperationFailed");
@@ -39,7 +44,7 @@ async function reconcileSource<S extends SourceStatus, O extends SourceObject<S>
     const before = status.artifact;
     const result = await kind.produce(pass);
     const { artifact } = status;
-    const unverified = succeed(kind, pass, result);
+    const unverified = succeed(kind, pass, result, attempt);
     const produced =
       artifact === undefined ? {} : { produced: { revision: artifact.revision, isNew: artifact !== before } };
     return {
@@ -51,7 +56,7 @@ async function reconcileSource<S extends SourceStatus, O extends SourceObject<S>
     };
   } catch (error) {
     if (error instanceof SharedWorkUnderWay) return busy(kind, pass);
-    return fail(kind, pass, error instanceof SourceFailure ? error : kind.failureOf(error, pass));
+    return fail(kind, pass, error instanceof SourceFailure ? error : kind.failureOf(error, pass), attempt);
   }
 }
 
@@ -120,9 +125,11 @@ async function announceStart({ object, context, conditions, status }: SourcePass
  */
 function succeed<S extends SourceStatus, O extends SourceObject<S>>(
   kind: SourceKind<S, O>,
-  { object, conditions, events, status }: SourcePass<S, O>,
+  pass: SourcePass<S, O>,
   { inStorage, event }: SourceResult,
+  attempt: Attempt,
 ): boolean {
+  const { object, conditions, events, status } = pass;
   const { artifact } = status;
   const previous = object.status;
   const recovered = kind.recoveries.some((type) => previous?.conditions?.some((known) => known.type === type));
@@ -132,7 +139,9 @@ function succeed<S extends SourceStatus, O extends SourceObject<S>>(
   status.observedGeneration = object.metadata.generation ?? 0;
   const unverified = conditions.get("SourceVerified");
   if (unverified?.status === "False") {
-    events.push({ type: "Warning", reason: unverified.reason, message: unverified.message });
+    const { reason, message } = unverified;
+    const failure = { condition: "SourceVerified", terminal: false, waitSeconds: undefined } as const;
+    events.push({ type: "Warning", reason, message, trace: traceOf(attempt, pass, failure) });
     return true;
   }
   const isNew = previous?.artifact?.digest !== artifact?.digest;
@@ -159,6 +168,7 @@ function fail<S extends SourceStatus, O extends SourceObject<S>>(
   kind: SourceKind<S, O>,
   pass: SourcePass<S, O>,
   failure: SourceFailure,
+  attempt: Attempt,
 ): Outcome {
   const { object, conditions, events, status, waitsFor } = pass;
   const { condition, reason, message, terminal, waitSeconds, quiet } = failure;
@@ -172,7 +182,7 @@ function fail<S extends SourceStatus, O extends SourceObject<S>>(
     const reconciling = conditions.get("Reconciling");
     conditions.set("Reconciling", "True", "ProgressingWithRetry", reconciling?.message ?? "reconciliation in progress");
   }
-  events.push({ type: quiet ? "Trace" : "Warning", reason, message });
+  events.push({ type: quiet ? "Trace" : "Warning", reason, message, trace: traceOf(attempt, pass, failure) });
   const again: Outcome["again"] =
     waitSeconds === undefined ? { backOff: true } : { afterSeconds: waitSeconds, continuation: {} };
   return {
