@@ -13,7 +13,19 @@ const configType = "application/vnd.cncf.helm.config.v1+json";
 const chartTypes = ["application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip"];
 
 /** A chart of a registry, with what its signature speaks of. */
-export type RegistryChart = OfferedChart & { registry: Registry; tag: string };
+export type RegistryChart = OfferedChart & {
+  registry: Registry;
+  tag: string;
+  /** `oci://<host>/<path>:<tag>` */
+  address: string;
+  /** From then on it is what this digest stands for, whatever becomes of the tag. */
+  pin(digest: string): void;
+};
+
+/** Whether a chart is one of a registry. */
+export function isRegistryChart(chart: OfferedChart): chart is RegistryChart {
+  return "registry" in chart && "pin" in chart;
+}
 
 /**
  * The charts of a registry (HC-013): each is a repository of its own, and its versions are tags, with `_` for `+`.
@@ -37,8 +49,12 @@ export async function openRegistryCharts(
       });
       const version = parseVersion(range) === undefined ? await highest(registry, address, name, range, signal) : range;
       const tag = version.replaceAll("+", "_");
-      const download = () => pull(registry, tag, limitsOf(context).chart, signal, `${address}:${version}`);
-      return { name, version, download, registry, tag };
+      let reference = tag;
+      const download = () => pull(registry, reference, limitsOf(context).chart, signal, `${address}:${version}`);
+      const pin = (digest: string) => {
+        reference = digest;
+      };
+      return { name, version, download, registry, tag, address: `${address}:${tag}`, pin };
     },
   };
 }
@@ -75,13 +91,13 @@ async function highest(
 /** Pulls a chart as Helm does: the layer with its content, whose manifest has Helm's configuration. */
 async function pull(
   registry: Registry,
-  tag: string,
+  reference: string,
   limit: number,
   signal: AbortSignal,
   told: string,
 ): Promise<Uint8Array> {
   try {
-    const layer = chartLayer((await registry.manifest(tag, signal)).bytes);
+    const layer = chartLayer((await registry.manifest(reference, signal)).bytes);
     if (layer.size > limit) throw new Error(`size of chart exceeds '${limit}' bytes limit: it has ${layer.size} bytes`);
     const spool = await registry.blob(layer.digest, limit, signal);
     try {

@@ -17,7 +17,7 @@ import {
 } from "./build.ts";
 import { repositoryFailure, step, wordsOf } from "./build-failure.ts";
 import { type OfferedChart, openCharts } from "./repository.ts";
-import { verifyChart } from "./verify.ts";
+import { prepareVerification, verifyChart } from "./verify.ts";
 
 /** Builds a chart of a HelmRepository (HC-010 to HC-017, HC-040 to HC-043). Throws SourceFailure. */
 export async function buildRemote(pass: ChartPass, object: HelmRepository): Promise<Build> {
@@ -55,8 +55,9 @@ async function build(
   const { object, context, signal } = pass;
   const { chart: name, version: range = "*", ignoreMissingValuesFiles = false } = object.spec;
   await step("InvalidChartReference", () => checkName(name));
+  const check = await prepareVerification(pass, client);
   const found = await find(pass, repository, client, name, range);
-  const verified = await verifyChart(pass, client, found);
+  const verified = await verifyChart(pass, check, found);
   const valuesFiles = effectiveValuesFiles(object.spec.valuesFiles ?? []);
   const metadata = versionMetadata(object, undefined);
   const version = await step("MetadataPatchError", () => withMetadata(found.version, metadata));
