@@ -11,6 +11,7 @@ const main = defineCommand({
     start: () => import("./start.ts").then(({ start }) => start),
     install: () => import("./install.ts").then(({ install }) => install),
     uninstall: () => import("./uninstall.ts").then(({ uninstall }) => uninstall),
+    why: () => import("./why.ts").then(({ why }) => why),
     crds: () => import("./crds.ts").then(({ crds }) => crds),
   },
 });
