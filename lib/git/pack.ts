@@ -40,6 +40,13 @@ const trailerSize = 20;
 const workUnit = 4 * 1024 * 1024;
 
 /**
+ * How many times its own size a pack may unpack to, and how much a small one may, in bytes. Sources unpack to less than twenty times; what
+ * is made to be a bomb unpacks to a thousand, and is refused before it costs its time.
+ */
+const expansion = 256;
+const smallPack = 512 * 1024 * 1024;
+
+/**
  * Receives a pack (gitformat-pack, versions 2 and 3): whole, without objects that only the reader has. Every object is unpacked
  * and named by its SHA-1, so that nothing in it can pass for another object. Whoever gets it closes it. Throws GitError `corrupt`
  * and `too-large`, what the parts throw, and the signal's reason where it is aborted.
@@ -95,15 +102,14 @@ async function parsePack(
   const waitingForId = new Map<string, Waiting[]>();
   const waitingForOffset = new Map<number, Waiting[]>();
   const keeper = keeperOf(limits.kept);
+  const bound = Math.min(limits.unpacked, Math.max(smallPack, spool.size * expansion));
   let unpacked = 0;
   let work = 0;
 
   const charge = (size: number, isStreamed: boolean): void => {
     if (size > limits.object && !isStreamed) throw tooLarge(limits);
     unpacked += size;
-    if (unpacked > limits.unpacked) {
-      throw new GitError("too-large", `the pack unpacks to more than ${limits.unpacked} bytes`);
-    }
+    if (unpacked > bound) throw new GitError("too-large", `the pack unpacks to more than ${bound} bytes`);
     work += size + 4096;
   };
   /** Deltas whose base is known. A list, not a recursion: chains are long. */

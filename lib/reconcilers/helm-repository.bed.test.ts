@@ -154,8 +154,15 @@ describe("a HelmRepository", () => {
     server.intercept = (_, response) => response.writeHead(404).end() !== undefined;
     await workspace.reconcile("HelmRepository", "broken");
     await untilFailed("broken", `failed to fetch ${server.url}/index.yaml : 404 Not Found`);
-    server.intercept = () => true;
+    // A look that begins before it may last a second alone would hold the object for its minute.
     await workspace.patch("HelmRepository", "broken", { spec: { timeout: "1s" } });
+    await workspace.until(
+      "HelmRepository",
+      "broken",
+      ({ metadata, status: told }) => conditionOf(told, "Ready")?.observedGeneration === metadata.generation,
+    );
+    server.intercept = () => true;
+    await workspace.reconcile("HelmRepository", "broken");
     await untilFailed("broken", "failed to cache index to temporary file: context deadline exceeded");
     server.intercept = () => false;
     await writeFile(join(server.directory, "index.yaml"), index);
