@@ -100,7 +100,7 @@ describe("why an object is not ready", () => {
     expect(lines.filter((line) => line.includes("next:"))).toEqual([]);
   });
 
-  it("SB-010: follows every way in which one object refers to another", () => {
+  it("SB-010, EA-004: follows every way in which one object refers to another", () => {
     const of = (kind: string, spec: unknown) =>
       needsOf({ apiVersion: "v1", kind, metadata: { name: "a", namespace: "home" }, spec }).map(
         (reference) => `${reference.kind}/${reference.namespace}/${reference.name}`,
@@ -114,6 +114,9 @@ describe("why an object is not ready", () => {
     ).toEqual(["Bucket/x/b", "Kustomization/home/c"]);
     expect(of("ArtifactGenerator", { sources: [{ alias: "a", kind: "OCIRepository", name: "o" }] })).toEqual([
       "OCIRepository/home/o",
+    ]);
+    expect(of("ExternalArtifact", { sourceRef: { kind: "GitRepository", name: "g" } })).toEqual([
+      "GitRepository/home/g",
     ]);
     expect(of("ExternalArtifact", { sourceRef: { kind: "Other", name: "o" } })).toEqual([]);
   });

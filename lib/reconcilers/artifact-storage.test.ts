@@ -1,5 +1,9 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { artifactAddress, artifactKey, keyOfArtifactUrl, ownArtifactKey } from "./artifact-storage.ts";
+import { createLocalArtifactStore } from "../platform/local/artifact-store.ts";
+import { artifactAddress, artifactKey, keyOfArtifactUrl, ownArtifactKey, storedProblem } from "./artifact-storage.ts";
 
 const context = {
   endpoint: "https://sluice.test",
@@ -32,4 +36,13 @@ describe("the address of an artifact", () => {
     const bare = { ...context, secrets: { read: async () => undefined } };
     await expect(artifactAddress(bare, key)).rejects.toThrow("has no secret admission-seed");
   });
+});
+
+it("CV-007, ART-012: an artifact without a digest, as old versions wrote it, counts as one that is not valid", async () => {
+  const artifacts = createLocalArtifactStore(await mkdtemp(join(tmpdir(), "sluice-artifacts-")));
+  const old = JSON.parse(
+    `{"path":"gitrepository/apps/web/abc.tar.gz","revision":"main/abc","checksum":"ba78","url":"","lastUpdateTime":""}`,
+  );
+  const whole = { apiVersion: "source.toolkit.fluxcd.io/v1", ...object };
+  expect(await storedProblem({ clusterId: "home", artifacts }, whole, old)).toBe("it has no digest");
 });

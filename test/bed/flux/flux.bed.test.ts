@@ -25,7 +25,12 @@ describe("Flux's command line, as it is released, in a cluster of Sluice's", () 
     await source("OCIRepository", "image", { url: `oci://${dead}/image` });
     await source("HelmRepository", "charts", { url: `http://${dead}` });
     await source("Bucket", "files", { endpoint: dead, bucketName: "files", insecure: true });
-    await source("ExternalArtifact", "made", {});
+    await workspace.create({
+      apiVersion: sourceVersion,
+      kind: "ExternalArtifact",
+      metadata: { name: "made" },
+      spec: { sourceRef: { apiVersion: sourceVersion, kind: "GitRepository", name: "web" } },
+    });
     await workspace.untilReady("GitRepository", "web");
     await workspace.untilReady("Kustomization", "apps");
     await workspace.untilReady("HelmChart", "app");
@@ -76,7 +81,9 @@ describe("Flux's command line, as it is released, in a cluster of Sluice's", () 
     expect(await inNamespace("get", "source", "chart")).toMatch(
       /^app\s+1\.2\.3\s+False\s+True\s+packaged 'app' chart/m,
     );
-    expect(await inNamespace("get", "source", "external")).toMatch(/^made\s+latest@sha256:1\s+True\s+made it/m);
+    expect(await inNamespace("get", "source", "external")).toMatch(
+      /^made\s+latest@sha256:1\s+GitRepository\/\S*\/web\s+True\s+made it/m,
+    );
     for (const [kind, name] of [
       ["oci", "image"],
       ["helm", "charts"],
@@ -96,11 +103,22 @@ describe("Flux's command line, as it is released, in a cluster of Sluice's", () 
     expect(exported).not.toContain("status:");
   });
 
-  it("SRC-038, EA-004: traces an object to its source, which is in its namespace where none is named", async () => {
+  it("SRC-038: traces an object to the source that it comes from", async () => {
     const trace = await inNamespace("trace", "configmap", "one");
     expect(trace).toMatch(/^Kustomization:\s+apps$/m);
     expect(trace).toMatch(/^GitRepository:\s+web$/m);
     expect(trace).toMatch(/^Revision:\s+main@sha1:/m);
+  });
+
+  it("SRC-038, EA-004: traces an object to an ExternalArtifact and what that is made of, in the namespace of each where none is named", async () => {
+    const { namespace } = workspace;
+    await workspace.kustomization("published", { sourceRef: { kind: "ExternalArtifact", name: "made" } });
+    const group = "kustomize.toolkit.fluxcd.io";
+    const labels = { [`${group}/name`]: "published", [`${group}/namespace`]: namespace };
+    await workspace.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "two", labels } });
+    const trace = await inNamespace("trace", "configmap", "two");
+    expect(trace).toMatch(/^ExternalArtifact:\s*made\nNamespace:\s+flux-\S+\nSource:\s+GitRepository\/\S*\/web$/m);
+    expect(trace).toMatch(/^Revision:\s+latest@sha256:1$/m);
   });
 
   it("SRC-038: reconciles, suspends and resumes a source", async () => {
