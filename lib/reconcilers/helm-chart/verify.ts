@@ -19,7 +19,7 @@ export async function prepareVerification(
   const { name, namespace = "" } = object.metadata;
   if (verify === undefined || client.type === "default") return undefined;
   try {
-    return await signatureCheck(context, namespace, verify, name);
+    return await signatureCheck(context, namespace, verify, { told: name, needsKeys: true });
   } catch (error) {
     const words = `failed to verify the signature using provider '${providerName(verify)}': ${wordsOf(error)}`;
     throw new SourceFailure("SourceVerified", "VerificationError", words, { cause: error });

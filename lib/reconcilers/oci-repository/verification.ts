@@ -24,7 +24,7 @@ export const verify: Verify = async ({ object, context, signal }, { digest, regi
   const { host, path } = registry.repository;
   const told = `${host}/${path}@${digest}`;
   try {
-    const check = await signatureCheck(context, metadata.namespace ?? "", spec.verify, told);
+    const check = await signatureCheck(context, metadata.namespace ?? "", spec.verify, { told, needsKeys: false });
     return await check({ registry, digest, told }, signal);
   } catch (error) {
     if (signal.aborted && !(error instanceof RegistryError || error instanceof VerificationError))

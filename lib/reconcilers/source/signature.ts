@@ -37,13 +37,14 @@ export function providerName({ provider, secretRef }: Verification): string {
 
 /**
  * Reads what the object trusts (section 8 of sources.md), at each attempt (SEC-011). The engines are loaded here, for the few objects
- * that verify. `told` names the object where no artifact is known yet. Throws a sentence for what is missing or malformed.
+ * that verify. `told` names the artifact or the object in messages, and `needsKeys` says whether a Secret without keys fails at
+ * once (VER-017) or no signature matches it. Throws a sentence for what is missing or malformed.
  */
 export async function signatureCheck(
   context: SignatureContext,
   namespace: string,
   verification: Verification,
-  told: string,
+  { told, needsKeys }: { told: string; needsKeys: boolean },
 ): Promise<SignatureCheck> {
   if (verification.provider === "notation") return notationCheck(context, namespace, verification, told);
   if (verification.provider !== "cosign")
@@ -51,19 +52,28 @@ export async function signatureCheck(
   // Flux reads the trusted root first, and has no use for it where there is a key.
   const root = verification.trustedRootSecretRef?.name ?? "";
   const trustedRoot = root === "" ? undefined : await readTrustedRoot(context, namespace, root);
-  if (verification.secretRef !== undefined) return keyCheck(context, namespace, verification.secretRef.name);
+  if (verification.secretRef !== undefined) {
+    const { name } = verification.secretRef;
+    return keyCheck(context, namespace, name, needsKeys);
+  }
   return keylessCheck(context, verification, trustedRoot);
 }
 
 /** VER-005, VER-018: each key of the Secret is tried, and one that cannot be read only counts where no other verifies. */
-async function keyCheck(context: SignatureContext, namespace: string, name: string): Promise<SignatureCheck> {
+async function keyCheck(
+  context: SignatureContext,
+  namespace: string,
+  name: string,
+  needsKeys: boolean,
+): Promise<SignatureCheck> {
   const data = await secretOf(context, namespace, name);
   const texts = [...data].filter(([key]) => key.endsWith(".pub"));
   const [{ keyTrust, verifyCosign }, { parsePublicKey }] = await Promise.all([
     import("../../oci/cosign.ts"),
     import("../../oci/cosign-key.ts"),
   ]);
-  if (texts.length === 0) throw new VerificationError(`no public keys found in secret '${namespace}/${name}'`);
+  if (needsKeys && texts.length === 0)
+    throw new VerificationError(`no public keys found in secret '${namespace}/${name}'`);
   const keys: KeyObject[] = [];
   let malformed: unknown;
   for (const [, text] of texts) {
@@ -74,21 +84,19 @@ async function keyCheck(context: SignatureContext, namespace: string, name: stri
     }
   }
   return async ({ registry, digest, told }, signal) => {
+    if (keys.length === 0) throw malformed ?? unmatched(told);
     try {
-      if (keys.length > 0) {
-        await verifyCosign(registry, digest, keyTrust(keys), signal);
-        return "verified";
-      }
+      await verifyCosign(registry, digest, keyTrust(keys), signal);
+      return "verified";
     } catch (error) {
       if (!(error instanceof VerificationError || error instanceof RegistryError)) throw error;
-      if (malformed === undefined) throw unmatched(told, error);
+      throw malformed ?? unmatched(told, error);
     }
-    throw malformed;
   };
 }
 
 /** In Flux's words; that the registry could not be asked is said besides. */
-function unmatched(told: string, cause: Error): VerificationError {
+function unmatched(told: string, cause?: Error): VerificationError {
   const more = cause instanceof RegistryError ? `: ${cause.message}` : "";
   return new VerificationError(`no matching signatures were found for '${told}'${more}`, { cause });
 }
