@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const patience = { testTimeout: 60_000, hookTimeout: 300_000, expect: { poll: { timeout: 15_000, interval: 50 } } };
 const rooms = "{lib,functions,infra}";
 /** Tests of the repository itself, which need no server. */
-const withoutBed = ["test/house.test.ts", "test/conformance.test.ts"];
+const withoutBed = ["test/house.test.ts", "test/conformance.test.ts", "test/fuzz/fuzz.test.ts"];
 
 /** Suites that take minutes: begun last, they would run alone at the end. */
 const long = /\/test\/faults\/|\/test\/(deployed|contested|tenant-exhaustion|apply-rows)\.test\.ts$/;

@@ -78,7 +78,7 @@ export function openEnvelope(parts: EnvelopeParts): SignatureEnvelope {
   if (certificates.length === 0) throw new VerificationError("certificate chain is not present");
   if (certificates.length > certificateLimit) throw new VerificationError("certificate chain is too long");
   const chain = certificates.map(parseCertificate);
-  const key = chain[0]?.x509.publicKey;
+  const key = publicKeyOf(chain[0]);
   const algorithm = key === undefined ? undefined : algorithmOf(key);
   if (key === undefined || algorithm === undefined)
     throw new VerificationError("the signing certificate has a key of no supported kind or size");
@@ -106,6 +106,15 @@ export function openEnvelope(parts: EnvelopeParts): SignatureEnvelope {
       `payload content type ${JSON.stringify(String(contentType).slice(0, 100))} not supported`,
     );
   return { payload, chain, scheme, signingTime, ...(expiry === undefined ? {} : { expiry }) };
+}
+
+/** Undefined for a key that cannot be read: what a certificate names is looked at only when it is asked for. */
+function publicKeyOf(certificate: Certificate | undefined): KeyObject | undefined {
+  try {
+    return certificate?.x509.publicKey;
+  } catch {
+    return undefined;
+  }
 }
 
 type Algorithm = { name: string; digest: string };

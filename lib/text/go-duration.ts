@@ -9,15 +9,19 @@ const unitNanoseconds: Record<string, number> = {
   h: 3600e9,
 };
 
+/** Nanoseconds beyond which a 64-bit integer does not hold them. */
+const tooLong = 2 ** 63;
+
 /** Parses a duration as Go's time.ParseDuration does (`1m30s`, `1.5h`, `500ms`). Milliseconds. Throws for anything else. */
 export function parseGoDuration(text: string): number {
   const match = /^([+-]?)((?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.exec(text);
   if (text === "0" || text === "+0" || text === "-0") return 0;
-  if (match === null) throw new Error(`invalid duration ${JSON.stringify(text)}`);
+  if (match === null) throw new Error(`invalid duration ${JSON.stringify(text.slice(0, 100))}`);
   let nanoseconds = 0;
   for (const [, amount = "", unit = ""] of text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
     nanoseconds += Number(amount) * (unitNanoseconds[unit] ?? 0);
   }
+  if (nanoseconds > tooLong) throw new Error(`invalid duration ${JSON.stringify(text.slice(0, 100))}`);
   return ((match[1] === "-" ? -1 : 1) * nanoseconds) / 1e6;
 }
 
