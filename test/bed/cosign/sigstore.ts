@@ -79,8 +79,8 @@ export async function startSigstore(
   throw new Error(`the Sigstore does not answer:\n${tail}`);
 }
 
-/** A token that nobody has signed: the authority of the tests asks for none. */
-function tokenOf({ issuer, email, without }: Signer): string {
+/** A token that nobody has signed: the authority of the tests asks for no signature. */
+export function tokenOf({ issuer, email, without }: Signer): string {
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: issuer, aud: "sigstore", sub: email, email, email_verified: true, without: without ?? "" };
   const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
