@@ -4,9 +4,7 @@ import type { KubernetesObject } from "../../api/object.ts";
 import { ApiError } from "../../cluster/api-error.ts";
 import { checkPathNames } from "../../cluster/path-segment.ts";
 import type { Context } from "../../engine/reconciler.ts";
-import { wrongDigest } from "../../platform/artifact-digest.ts";
-import { download } from "../../platform/http.ts";
-import { artifactKey, keyOfArtifactUrl } from "../artifact-storage.ts";
+import { ArtifactUnavailable, fetchOfferedArtifact } from "../source/fetch-artifact.ts";
 import { failure, Halt, terminal } from "./halt.ts";
 
 /** Where the sources of Kustomizations live (KS-002). */
@@ -16,9 +14,6 @@ const collections: Record<string, string> = {
   Bucket: "buckets",
   ExternalArtifact: "externalartifacts",
 };
-
-/** Artifacts of this size and more are refused: they would not fit into the memory of a function. */
-const artifactSizeLimit = 512 * 1024 * 1024;
 
 /** The source of a Kustomization, with the artifact that it offers now. */
 export type Source = {
@@ -114,39 +109,20 @@ function denied(message: string): Halt {
   return terminal("AccessDenied", message);
 }
 
-/**
- * The bytes of a source's artifact, their digest checked (KS-025, KS-026): from the store where Sluice keeps it, else from the
- * address that an in-cluster source-controller gave, over HTTP. Who may write a source's status must not reach what the store
- * keeps of another object (TM-004).
- */
+/** The bytes of a source's artifact (KS-025, KS-026). Throws a Halt for one that cannot be had now. */
 export async function fetchArtifact(
-  { kind, namespace, name, artifact }: Source,
+  source: Source,
   context: Pick<Context, "artifacts" | "clusterId" | "endpoint" | "settings" | "signal">,
 ): Promise<Uint8Array> {
-  const key = keyOfArtifactUrl(context.endpoint, artifact.url);
-  const file = key?.slice(key.lastIndexOf("/") + 1) ?? "";
-  if (key !== undefined && key !== artifactKey(context.clusterId, { kind, metadata: { namespace, name } }, file)) {
-    const message = `failed to fetch artifact: the address in the status of ${kind}/${namespace}/${name} is not of an artifact of its own`;
-    throw failure("ArtifactFailed", message);
-  }
-  const bytes = key === undefined ? await downloadArtifact(artifact.url, context) : await context.artifacts.get(key);
-  if (bytes === undefined) {
-    const message = `Source is not ready, artifact not found, retrying in ${context.settings.requeueDependencySeconds}s`;
-    throw new Halt({ reason: "ArtifactFailed", message, retry: "dependency", started: true });
-  }
-  const problem = await wrongDigest(bytes, artifact.digest);
-  if (problem !== undefined) throw failure("ArtifactFailed", `failed to verify archive: ${problem}`);
-  return bytes;
-}
-
-async function downloadArtifact(url: string, context: Pick<Context, "signal">): Promise<Uint8Array | undefined> {
   try {
-    return await download(url, { limit: artifactSizeLimit, signal: context.signal, redirects: 3 });
+    return await fetchOfferedArtifact(source, context);
   } catch (error) {
-    throw failure(
-      "ArtifactFailed",
-      `failed to download archive: ${error instanceof Error ? error.message : String(error)}`,
-      error,
-    );
+    if (!(error instanceof ArtifactUnavailable)) throw error;
+    const { what, message } = error;
+    if (what === "missing") {
+      const words = `Source is not ready, artifact not found, retrying in ${context.settings.requeueDependencySeconds}s`;
+      throw new Halt({ reason: "ArtifactFailed", message: words, retry: "dependency", started: true });
+    }
+    throw failure("ArtifactFailed", what === "foreign" ? `failed to fetch artifact: ${message}` : message, error);
   }
 }
