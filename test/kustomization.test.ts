@@ -18,7 +18,7 @@ beforeAll(async () => {
       apiVersion: "source.toolkit.fluxcd.io/v1",
       kind: "GitRepository",
       metadata: { name: "stalled" },
-      spec: { url: "ssh://git@example.invalid/none", interval: "1h", secretRef: { name: "none" } },
+      spec: { url: "https://example.invalid/none", interval: "1h", provider: "github" },
     }),
     "unrelated/readme.md": "nothing\n",
   });

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubernetesObject } from "../api/object.ts";
+import { isNotFound } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { kinds, pathOf } from "../engine/kinds.ts";
+import type { Kind } from "../engine/work-item.ts";
 
 /** What an object says of itself, in the state that its spec asks for now. */
 export type Readiness = {
@@ -11,7 +13,7 @@ export type Readiness = {
 };
 
 type Conditioned = KubernetesObject & {
-  spec?: { suspend?: boolean };
+  spec?: { suspend?: boolean; type?: string };
   status?: { observedGeneration?: number; conditions?: { type: string; status: string; message?: string }[] };
 };
 
@@ -36,11 +38,23 @@ export async function waitUntilAllReady(
 async function readAll(client: ClusterClient, signal: AbortSignal): Promise<Readiness[]> {
   const lists = await Promise.all(
     Object.values(kinds).map(async ({ kind }) => {
-      const { items } = await client.request<{ items: Conditioned[] }>({ method: "GET", path: pathOf(kind), signal });
+      const items = await listOf(client, kind, signal);
       return items.map((object) => readinessOf({ ...object, kind }));
     }),
   );
   return lists.flat();
+}
+
+/** Not every cluster has all kinds; HelmRepositories that are only read have no readiness (HR-013). */
+async function listOf(client: ClusterClient, kind: Kind, signal: AbortSignal): Promise<Conditioned[]> {
+  if (kinds[kind].defaultIntervalSeconds === 0) return [];
+  try {
+    const list = await client.request<{ items: Conditioned[] }>({ method: "GET", path: pathOf(kind), signal });
+    return list.items.filter(({ spec }) => spec?.type !== "oci");
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw error;
+  }
 }
 
 /** Readiness by the rules of kstatus: a status of an earlier generation says nothing. */

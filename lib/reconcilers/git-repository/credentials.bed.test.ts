@@ -77,7 +77,7 @@ function read(spec: Partial<GitRepositorySpec>, { args = [], context = {}, proxy
     ...{ settings: parseSettings(args, "flux-system", log), clouds: { endpoints, certificateAuthority } },
     ...{ records, secrets, log },
     ...context,
-  });
+  }).then(({ asker: _asker, ...remote }) => remote);
 }
 
 async function failureOf(spec: Partial<GitRepositorySpec>, run: Run = {}): Promise<SourceFailure> {
