@@ -5,6 +5,7 @@ import { onAws } from "./aws.ts";
 import { benchBucket } from "./bucket.ts";
 import { benchBundles } from "./bundles.ts";
 import { benchChain } from "./chain.ts";
+import { benchDue } from "./due.ts";
 import { benchFetch } from "./fetch.ts";
 import { type Figure, printFigures } from "./figures.ts";
 import { benchIndex } from "./helm-index.ts";
@@ -38,6 +39,10 @@ const benches: Record<string, { title: string; run: () => Promise<Figure[]> }> =
   unhealthy: {
     title: "A push beside 200 Kustomizations that never become healthy",
     run: () => onSluice((sluice) => onSluice((quiet) => benchUnhealthy(sluice, quiet, 200))),
+  },
+  due: {
+    title: "500 GitRepositories that are due in the same minute",
+    run: () => onSluice((sluice) => benchDue(sluice, 500)),
   },
   fetch: { title: "Fetch of a large repository", run: benchFetch },
   index: { title: "A repository's index", run: benchIndex },
