@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createObject, patchObject } from "../lib/cluster/objects.ts";
+import { patchObject } from "../lib/cluster/objects.ts";
 import { fetchArchive, resolveRevision } from "../lib/git/fetch.ts";
 import { startSluice } from "./bed/sluice.ts";
 import { apiVersions, conditionOf, configMap, openWorkspace, type Workspace } from "./bed/workspace.ts";
@@ -45,24 +45,6 @@ async function setGates(gates: string): Promise<void> {
   await sleep(rememberedMilliseconds);
 }
 
-/** The definition of a kind that somebody else's controller serves. */
-async function defineExternalArtifacts(): Promise<void> {
-  const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
-  await createObject(workspace.client, {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: "externalartifacts.source.toolkit.fluxcd.io" },
-    spec: {
-      group: "source.toolkit.fluxcd.io",
-      names: { kind: "ExternalArtifact", plural: "externalartifacts", singular: "externalartifact" },
-      scope: "Namespaced",
-      versions: [
-        { name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema }, subresources: { status: {} } },
-      ],
-    },
-  });
-}
-
 /** An ExternalArtifact that offers what a repository holds. */
 async function externalArtifact(name: string, files: Record<string, string>): Promise<string> {
   const source = { url: (await workspace.repository(files)).url, reference: { branch: "main" } };
@@ -98,7 +80,6 @@ async function externalArtifact(name: string, files: Record<string, string>): Pr
 
 describe("feature gates", () => {
   it("KS-022: ExternalArtifact is needed for sources of that kind", async () => {
-    await defineExternalArtifacts();
     const revision = await externalArtifact("outside", { "app/app.yaml": configMap("outside", { key: "value" }) });
     const sourceRef = { kind: "ExternalArtifact" as const, name: "outside" };
     await workspace.kustomization("outside", { path: "./app", sourceRef });
