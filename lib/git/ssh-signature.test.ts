@@ -95,6 +95,15 @@ describe("SSH signatures", () => {
     expect(() => verifySshSignature(armored, payload, [line])).toThrow(new Error(words));
   });
 
+  it("GIT-082: options before a key are skipped, and quotes without an end take no time", () => {
+    const { line, armored } = bySecurityKey("ed25519");
+    for (const options of ['command="a \\"b\\" c",no-pty', 'from="x\\"y"', 'a\\"b'])
+      expect(verifySshSignature(armored, payload, [`${options} ${line}`])).toMatch(/^SHA256:/);
+    const started = performance.now();
+    expect(() => verifySshSignature(armored, payload, [`"${'\\"'.repeat(2000)}x`])).toThrow("ssh: no key found");
+    expect(performance.now() - started).toBeLessThan(200);
+  });
+
   it("GIT-082: no signature at all, whatever is cut off or put in", () => {
     const { line, armored } = bySecurityKey("ed25519");
     const bytes = Buffer.from(armored.split("\n")[1] ?? "", "base64");

@@ -101,7 +101,8 @@ function parseAuthorizedKeys(text: string): SshPublicKey[] {
 
 /** `[options] type key [comment]`: as in Go, what stands before the key is not looked at. */
 function parseAuthorizedKey(line: string): SshPublicKey {
-  const withoutOptions = line.replace(/^(?:"(?:\\"|[^"])*"|[^\s"])+\s+/, "");
+  // A quote behind a backslash neither begins nor ends a text. Each character is read in one way alone, else time had no bound.
+  const withoutOptions = line.replace(/^(?:[^\s"]|(?<=\\)"|(?<!\\)"(?:[^"]|(?<=\\)")*(?<!\\)")+\s+/, "");
   for (const candidate of [line, withoutOptions]) {
     const base64 = /^\S+\s+(\S+)/.exec(candidate)?.[1] ?? "";
     if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) continue;

@@ -30,15 +30,16 @@ export function parseCose(bytes: Buffer): EnvelopeParts {
   const header = read(protectedBytes);
   if (!(header instanceof Map)) throw unreadable("its protected header is not a map");
   const chain: unknown = unprotected.get(labels.certificates);
+  const algorithm: unknown = header.get(labels.algorithm);
   const known = new Set<unknown>([labels.algorithm, labels.critical, labels.contentType]);
   const attributes = [...header]
     .filter(([name]) => !known.has(name))
     .map(([name, value]): [string, unknown] => [
-      String(name),
-      timeNames.includes(String(name)) ? timeOf(value) : value,
+      labelOf(name),
+      timeNames.includes(labelOf(name)) ? timeOf(value) : value,
     ]);
   return {
-    algorithm: algorithms.get(Number(header.get(labels.algorithm))) ?? String(header.get(labels.algorithm)),
+    algorithm: typeof algorithm === "number" ? (algorithms.get(algorithm) ?? labelOf(algorithm)) : labelOf(algorithm),
     contentType: header.get(labels.contentType),
     critical: header.get(labels.critical),
     attributes: new Map(attributes),
@@ -58,6 +59,11 @@ function read(bytes: Uint8Array): unknown {
     // What is nested too deeply ends here too.
     throw unreadable("it is not CBOR");
   }
+}
+
+/** COSE has numbers and texts for labels; CBOR has more, of which some cannot be made a text. */
+function labelOf(value: unknown): string {
+  return ["string", "number", "bigint", "undefined"].includes(typeof value) ? String(value) : `(${typeof value})`;
 }
 
 function asList(value: unknown): unknown[] {

@@ -126,6 +126,8 @@ describe("version ranges", () => {
     expect(() => parseVersionRange("1 ".repeat(1000))).toThrow(/longer than/);
     expect(() => parseVersionRange(`${" ".repeat(500)}!`)).toThrow(/improper/);
     expect(() => parseVersionRange(`${"1 - ".repeat(120)}!`)).toThrow(/improper/);
+    expect(() => parseVersionRange(`${"1, ".repeat(150)}@`)).toThrow(/improper/);
+    expect(() => parseVersionRange(`${`1${" ".repeat(40)}`.repeat(8)}@`)).toThrow(/improper/);
     expect(performance.now() - started).toBeLessThan(200);
   });
 });

@@ -26,8 +26,10 @@ export function parseVersionRange(text: string): VersionRange {
   if (text.length > lengthLimit) throw new Error(`improper constraint: longer than ${lengthLimit} characters`);
   const rewritten = text.replace(rangeSyntax, (_, low: string, high: string) => `>= ${low}, <= ${high} `);
   return rewritten.split("||").map((alternative) => {
-    if (!wholeSyntax.test(alternative)) throw improper(alternative);
-    const conditions = (alternative.match(eachCondition) ?? []).map(parseCondition);
+    // Blanks count once, and none around a comma: what can be read in one way alone takes no time to refuse.
+    const plain = alternative.replace(/\s+/g, " ").replace(/ ?, ?/g, ",");
+    if (!wholeSyntax.test(plain)) throw improper(alternative);
+    const conditions = (plain.match(eachCondition) ?? []).map(parseCondition);
     return { prereleases: conditions.some(({ version }) => version.prerelease !== ""), conditions };
   });
 }

@@ -108,7 +108,21 @@ export const sshParsers: readonly Parser[] = [
   {
     name: "ssh-public-key",
     cost: "expensive",
-    words: ['"', '\\"', "command=", " ", "\t", "#", "\n", "no-pty,", "ssh-ed25519 ", "ssh-rsa ", "\\"],
+    words: [
+      '"',
+      '\\"',
+      "command=",
+      " ",
+      '\\"'.repeat(60),
+      '"\\"'.repeat(40),
+      "\t",
+      "#",
+      "\n",
+      "no-pty,",
+      "ssh-ed25519 ",
+      "ssh-rsa ",
+      "\\",
+    ],
     mutate: mutateKeys,
     expects: isSentence,
     run: (input) => {
