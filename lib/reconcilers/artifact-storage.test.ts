@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createLocalArtifactStore } from "../platform/local/artifact-store.ts";
+import type { ArtifactStore } from "../platform/ports.ts";
 import { artifactAddress, artifactKey, keyOfArtifactUrl, ownArtifactKey, storedProblem } from "./artifact-storage.ts";
 
 const context = {
@@ -45,4 +47,49 @@ it("CV-007, ART-012: an artifact without a digest, as old versions wrote it, cou
   );
   const whole = { apiVersion: "source.toolkit.fluxcd.io/v1", ...object };
   expect(await storedProblem({ clusterId: "home", artifacts }, whole, old)).toBe("it has no digest");
+});
+
+describe("what is wrong with a stored artifact", () => {
+  const whole = { apiVersion: "source.toolkit.fluxcd.io/v1", ...object };
+  const digest = `sha256:${createHash("sha256").update("content").digest("hex")}`;
+  const artifact = { path: "x/abc.tar.gz", revision: "main/abc", url: "", lastUpdateTime: "", digest, size: 7 };
+  /** A real store that counts what is asked of it; `sha256: false` is of one that does not know it, as S3 of what came in parts. */
+  const counting = async (content: Uint8Array, { sha256 = true } = {}) => {
+    const artifacts = createLocalArtifactStore(await mkdtemp(join(tmpdir(), "sluice-artifacts-")));
+    await artifacts.put(key, content);
+    const asked: string[] = [];
+    const head: ArtifactStore["head"] = async (name, options) => {
+      asked.push("HEAD");
+      return artifacts.head(name, sha256 ? options : {});
+    };
+    const get: ArtifactStore["get"] = async (name) => {
+      asked.push("GET");
+      return artifacts.get(name);
+    };
+    return { context: { clusterId: "home", artifacts: { ...artifacts, head, get } }, asked };
+  };
+
+  it("SN-002, ART-012: costs one HEAD where the store knows the SHA-256, and what is corrupt is seen", async () => {
+    const { context, asked } = await counting(Buffer.from("content"));
+    expect(await storedProblem(context, whole, artifact)).toBeUndefined();
+    expect(asked).toEqual(["HEAD"]);
+    await context.artifacts.put(key, Buffer.from("CONTENT"));
+    expect(await storedProblem(context, whole, artifact)).toMatch(/^computed digest doesn't match provided/);
+    await context.artifacts.put(key, Buffer.from("cut"));
+    expect(await storedProblem(context, whole, artifact)).toBe("the stored file has 3 bytes instead of 7");
+    expect(asked).toEqual(["HEAD", "HEAD", "HEAD"]);
+  });
+
+  it("SN-002: is read where the store does not know it, but for what is larger than 48 MiB, whose size alone counts", async () => {
+    const small = await counting(Buffer.from("CONTENT"), { sha256: false });
+    expect(await storedProblem(small.context, whole, artifact)).toMatch(/^computed digest doesn't match provided/);
+    expect(small.asked).toEqual(["HEAD", "GET"]);
+    const size = 48 * 1024 * 1024 + 1;
+    const large = await counting(Buffer.alloc(size), { sha256: false });
+    expect(await storedProblem(large.context, whole, { ...artifact, size })).toBeUndefined();
+    expect(await storedProblem(large.context, whole, { ...artifact, size: size + 1 })).toBe(
+      `the stored file has ${size} bytes instead of ${size + 1}`,
+    );
+    expect(large.asked).toEqual(["HEAD", "HEAD"]);
+  });
 });

@@ -46,9 +46,13 @@ export function keyOfArtifactUrl(endpoint: string, url: string): string | undefi
   return url.startsWith(prefix) ? url.slice(url.indexOf("/", prefix.length) + 1) : undefined;
 }
 
+/** Bytes beyond which an artifact is not read back to be looked at: it came to the store in parts, under a key that nothing overwrites. */
+const readBackLimit = 48 * 1024 * 1024;
+
 /**
- * What is wrong with an artifact in the store, by one HEAD: the store knows the SHA-256 of what it holds (SN-002). Digests of
- * other algorithms cost a reading. Undefined where it is as it was stored.
+ * What is wrong with an artifact in the store, by one HEAD: the store knows the SHA-256 of what it holds (SN-002). Where it does not,
+ * or the digest is of another algorithm, a small artifact costs a reading, and of a large one its size alone counts. Undefined where
+ * it is as it was stored.
  */
 export async function storedProblem(
   context: Pick<Context, "clusterId" | "artifacts">,
@@ -67,6 +71,7 @@ export async function storedProblem(
     return `sha256:${found.sha256}` === artifact.digest
       ? undefined
       : `computed digest doesn't match provided '${artifact.digest}'`;
+  if (artifact.size !== undefined && found.size > readBackLimit) return undefined;
   const bytes = await context.artifacts.get(key);
   return bytes === undefined ? "missing" : await wrongDigest(bytes, artifact.digest);
 }
