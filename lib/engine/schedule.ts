@@ -166,7 +166,7 @@ function fromText(cell: (name: string) => string | undefined, defaultSeconds: nu
     ready: cell("Ready") === "True",
     unfinished: cell("Progress") === "Progressing",
     stalled: cell("Stalled") === "True",
-    suspended: cell("Suspend") === "true",
+    suspended: saysSuspended(cell("Suspend")),
     deleting: cell("Deleted") !== undefined,
     requestedAt: cell("Requested"),
     handledAt: cell("Handled"),
@@ -204,12 +204,19 @@ async function listWhole(cluster: ClusterClient, kind: Kind, scope: Scope): Prom
       ready: isTrue("Ready"),
       unfinished: conditions.find(({ type }) => type === "Reconciling")?.reason === "Progressing",
       stalled: isTrue("Stalled"),
-      suspended: spec?.suspend === true,
+      suspended: spec?.suspend === true || saysSuspended(metadata.annotations?.[reconcileAnnotation]),
       deleting: metadata.deletionTimestamp !== undefined,
       requestedAt: metadata.annotations?.[requestedAtAnnotation],
       handledAt: textOf(status?.lastHandledReconcileAt),
     };
   });
+}
+
+/** The annotation by which an ArtifactGenerator is suspended; its column says what the annotation does (AG-025). */
+const reconcileAnnotation = "source.extensions.fluxcd.io/reconcile";
+
+function saysSuspended(text: string | undefined): boolean {
+  return text === "true" || text?.toLowerCase() === "disabled";
 }
 
 /** A cell's text; the API server prints an absent value as null, an empty string or `<none>`. */

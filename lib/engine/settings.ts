@@ -199,7 +199,10 @@ async function readComponents(
       {
         owned: deployment.spec?.replicas === 0,
         settings: parseSettings(
-          deployment.spec?.template?.spec?.containers?.[0]?.args ?? [],
+          [
+            ...(ownDefaults[deployment.metadata.name] ?? []),
+            ...(deployment.spec?.template?.spec?.containers?.[0]?.args ?? []),
+          ],
           namespace,
           log,
           deployment.metadata.annotations,
@@ -208,6 +211,9 @@ async function readComponents(
     ]),
   );
 }
+
+/** Flags whose default is another one in a controller than in the others (AG-006). */
+const ownDefaults: Readonly<Record<string, string[]>> = { "source-watcher": ["--requeue-dependency=5s"] };
 
 type Placeholder = KubernetesObject & {
   spec?: { replicas?: number; template?: { spec?: { containers?: { args?: string[] }[] } } };

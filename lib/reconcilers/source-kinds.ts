@@ -1,5 +1,6 @@
 import type { KindReconciler } from "../engine/reconciler.ts";
 import type { Kind } from "../engine/work-item.ts";
+import { artifactGeneratorReconciler } from "./artifact-generator.ts";
 import { bucketReconciler } from "./bucket.ts";
 import { externalArtifactReconciler } from "./external-artifact.ts";
 import { gitRepositoryReconciler } from "./git-repository.ts";
@@ -15,6 +16,7 @@ export const sourceKinds = {
   Bucket: bucketReconciler,
   HelmRepository: helmRepositoryReconciler,
   HelmChart: helmChartReconciler,
+  ArtifactGenerator: artifactGeneratorReconciler,
   ExternalArtifact: externalArtifactReconciler,
   Receiver: { reconcile: reconcileReceiver, finalize: finalizeReceiver },
 } satisfies Partial<Record<Kind, KindReconciler>>;

@@ -42,6 +42,25 @@ const controllers: Controller[] = [
     strategy: "Recreate",
   },
   {
+    name: "source-watcher",
+    version: "v2.2.3",
+    args: {
+      before: [eventsAddress],
+      after: ["--storage-path=/data", "--storage-adv-addr=source-watcher.$(RUNTIME_NAMESPACE).svc.cluster.local."],
+    },
+    env: [],
+    ports: [{ name: "http", containerPort: 9090 }],
+    readiness: { path: "/", port: "http" },
+    volumes: [
+      { name: "data", mountPath: "/data" },
+      { name: "tmp", mountPath: "/tmp" },
+    ],
+    cpu: "50m",
+    graceSeconds: 10,
+    critical: true,
+    strategy: "Recreate",
+  },
+  {
     name: "kustomize-controller",
     version: "v1.9.4",
     args: { before: [eventsAddress], after: [] },
@@ -101,6 +120,7 @@ export function placeholders(): KubernetesObject[] {
     criticalPods,
     ...controllers.map(({ name }) => serviceAccount(name)),
     service("source-controller", "source-controller", "http"),
+    service("source-watcher", "source-watcher", "http"),
     service("notification-controller", "notification-controller", "http"),
     service("webhook-receiver", "notification-controller", "http-webhook"),
     ...controllers.map(deployment),

@@ -88,9 +88,11 @@ const controllerRules: PolicyRule[] = [
   { nonResourceURLs: ["/livez/ping"], verbs: ["head"] },
 ];
 
-/** What Sluice does without applying anything: reads kinds and what they refer to, writes finalizers, status, requests and events. */
+/** What Sluice does without applying anything: reads kinds and what they refer to, writes finalizers, status, requests, events and ExternalArtifacts. */
 const sluiceRules: PolicyRule[] = [
   { apiGroups: groups, resources: ["*"], verbs: ["get", "list", "watch", "patch"] },
+  // What ArtifactGenerators make.
+  { apiGroups: ["source.toolkit.fluxcd.io"], resources: ["externalartifacts"], verbs: ["create", "delete"] },
   {
     apiGroups: [""],
     resources: ["namespaces", "secrets", "configmaps", "serviceaccounts"],

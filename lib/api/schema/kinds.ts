@@ -1,4 +1,5 @@
 import { alert } from "./alert.ts";
+import { artifactGenerator } from "./artifact-generator.ts";
 import { bucket } from "./bucket.ts";
 import type { KindDefinition } from "./definition.ts";
 import { externalArtifact } from "./external-artifact.ts";
@@ -18,6 +19,7 @@ export const definitions: readonly KindDefinition[] = [
   helmRepository,
   helmChart,
   externalArtifact,
+  artifactGenerator,
   kustomization,
   alert,
   provider,
