@@ -18,13 +18,18 @@ export type Certificate = {
   extendedKeyUsage: string[];
   /** Whether it tells of servers that know whether it was revoked (OCSP, CRL). */
   isRevocable: boolean;
+  /** Where there are lists of what was revoked. */
+  revocationLists: string[];
+  /** Serial number and name of the subject, as they are encoded. */
+  serial: Buffer;
+  subjectName: Buffer;
   /** Milliseconds since 1970. */
   notBefore: number;
   notAfter: number;
 };
 
 /** Bits of RFC 5280, 4.2.1.3, counted from the highest of the first byte. */
-const usages = { digitalSignature: 0x8000, certSign: 0x0400 };
+export const usages = { digitalSignature: 0x8000, certSign: 0x0400, listSign: 0x0200 } as const;
 const otherUsages: readonly (readonly [string, number])[] = [
   ["KeyEncipherment", 0x2000],
   ["DataEncipherment", 0x1000],
@@ -48,7 +53,7 @@ const oids = {
   authorityInformation: "1.3.6.1.5.5.7.1.1",
 };
 /** RSA (PKCS #1 v1.5 and PSS) and ECDSA with SHA-2, Ed25519: what Go takes of a certificate's signature. */
-const soundAlgorithms = new Set([
+export const soundAlgorithms: ReadonlySet<string> = new Set([
   ...[10, 11, 12, 13].map((last) => `1.2.840.113549.1.1.${last}`),
   ...[2, 3, 4].map((last) => `1.2.840.10045.4.3.${last}`),
   "1.3.101.112",
@@ -62,19 +67,22 @@ export function parseCertificate(der: Buffer): Certificate {
     const [tbs, signedWith] = readDer(readDer(der)[0]?.content ?? Buffer.alloc(0));
     const fields = readDer(tbs?.content ?? Buffer.alloc(0));
     // The version is tagged, and may be missing.
-    const subject = fields[fields[0]?.tag === 0xa0 ? 5 : 4];
+    const [serial, , , , subject] = fields.slice(fields[0]?.tag === 0xa0 ? 1 : 0);
     const extensions = readExtensions(fields.find(({ tag }) => tag === 0xa3));
     const constraints = extensions.get(oids.basicConstraints);
     const usage = extensions.get(oids.keyUsage);
     return {
       x509,
       algorithm: oidText(readDer(signedWith?.content ?? Buffer.alloc(0))[0]?.content ?? Buffer.alloc(0)),
+      serial: serial?.content ?? Buffer.alloc(0),
+      subjectName: subject?.bytes ?? Buffer.alloc(0),
       ...(subject === undefined ? { subject: undefined } : { subject: readName(subject) }),
       told: JSON.stringify(x509.subject.replaceAll("\n", ",")),
       ...(constraints === undefined ? {} : readConstraints(constraints.value)),
       ...(usage === undefined ? {} : { keyUsage: { bits: usageBits(usage.value), isCritical: usage.isCritical } }),
       extendedKeyUsage: x509.keyUsage ?? [],
       isRevocable: extensions.has(oids.crlDistribution) || extensions.has(oids.authorityInformation),
+      revocationLists: readDistributionPoints(extensions.get(oids.crlDistribution)?.value),
       notBefore: Date.parse(x509.validFrom),
       notAfter: Date.parse(x509.validTo),
     };
@@ -83,9 +91,19 @@ export function parseCertificate(der: Buffer): Certificate {
   }
 }
 
+/** The addresses of RFC 5280, 4.2.1.13: of a point's full name, those that are URIs. */
+function readDistributionPoints(value: Buffer | undefined): string[] {
+  const points = value === undefined ? [] : readDer(readDer(value)[0]?.content ?? Buffer.alloc(0));
+  const inside = (values: readonly DerValue[]) =>
+    values.filter(({ tag }) => tag === 0xa0).flatMap(({ content }) => readDer(content));
+  const names = points.flatMap(({ content }) => inside(inside(readDer(content))));
+  return names.filter(({ tag }) => tag === 0x86).map(({ content }) => content.toString("latin1"));
+}
+
 type Extension = { value: Buffer; isCritical: boolean };
 
-function readExtensions(tagged: DerValue | undefined): Map<string, Extension> {
+/** Extensions by their object identifier, of a certificate or of a list of revoked ones. */
+export function readExtensions(tagged: DerValue | undefined): Map<string, Extension> {
   const list = tagged === undefined ? [] : readDer(readDer(tagged.content)[0]?.content ?? Buffer.alloc(0));
   return new Map(
     list.map(({ content }) => {

@@ -1,8 +1,16 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type CertificateWish, makeIdentity, type NotationIdentity } from "../../test/bed/notation/certificate.ts";
+import {
+  type CertificateWish,
+  listAt,
+  makeIdentity,
+  makeRevocationList,
+  type NotationIdentity,
+} from "../../test/bed/notation/certificate.ts";
 import { type Notation, openNotation } from "../../test/bed/notation/notation.ts";
 import { pushArtifact, pushBlob, pushManifest } from "../../test/bed/registry/push.ts";
 import { type Registry as RunningRegistry, startRegistry } from "../../test/bed/registry/registry.ts";
@@ -134,13 +142,38 @@ describe("notation's signatures", () => {
     expect(await check(made, after)).toBe(true);
   });
 
-  it("VER-014: a certificate that may have been revoked is told, and refused where that is enforced", async () => {
-    const point = Buffer.from("3020301ea01ca01a8618687474703a2f2f63726c2e746573742f726f6f742e63726c", "hex");
-    const made = await signed(leaf({ more: [["2.5.29.31", point]] }));
-    await expect(check(made, statement())).rejects.toThrow("revocation status is unknown");
-    expect(await check(made, statement({}, { override: { revocation: "skip" } }))).toBe(true);
-    expect(await check(made, statement({}, { level: "permissive" }))).toBe(true);
-    expect(logged.join()).toContain("verification check for type 'revocation' failed");
+  it("VER-014: asks for the lists of revoked certificates, and enforces, logs or skips what they say", async () => {
+    const lister = makeIdentity({ commonName: "lister", issuer: authority, authority: {} });
+    let answer: { status: number; body: Buffer } = { status: 404, body: Buffer.alloc(0) };
+    const server = createServer((_, response) => response.writeHead(answer.status).end(answer.body));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const place = server.address();
+    const url = `http://127.0.0.1:${typeof place === "object" ? place?.port : ""}/list.crl`;
+    try {
+      const identity = leaf({ issuer: lister, more: [listAt(url)] });
+      const made = await signed(identity);
+      const list = (revoked: NotationIdentity[]) => {
+        answer = { status: 200, body: makeRevocationList(lister, revoked) };
+      };
+      const lax = { override: { revocation: "log" } };
+      await expect(check(made, statement())).rejects.toThrow("revocation status is unknown");
+      expect(await check(made, statement({}, lax))).toBe(true);
+      expect(logged.join()).toContain("the server answers 404");
+      list([leaf()]);
+      expect(await check(made, statement())).toBe(true);
+      await notation.verify(statement(), [authority.certificate], made.reference);
+      list([leaf(), identity]);
+      await expect(check(made, statement())).rejects.toThrow(/signing certificate with subject .* is revoked/);
+      await expect(notation.verify(statement(), [authority.certificate], made.reference)).rejects.toThrow();
+      expect(await check(made, statement({}, { level: "permissive" }))).toBe(true);
+      expect(logged.join()).toContain("verification check for type 'revocation' failed");
+      expect(await check(made, statement({}, { override: { revocation: "skip" } }))).toBe(true);
+      answer = { status: 200, body: Buffer.alloc(9 * 1024 * 1024) };
+      await expect(check(made, statement())).rejects.toThrow("revocation status is unknown");
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   it("VER-013: tries three signatures, of which one suffices", async () => {

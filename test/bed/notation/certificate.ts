@@ -79,6 +79,38 @@ export function makeIdentity(wish: CertificateWish): NotationIdentity & { common
   return { commonName, certificate, key: privateKey, chain: `${certificate}${issuer?.chain ?? ""}` };
 }
 
+/** The extension of a certificate that names a list of revoked ones (RFC 5280, 4.2.1.13). */
+export function listAt(url: string): [string, Uint8Array] {
+  const name = explicit(0, explicit(0, element(0x86, Buffer.from(url))));
+  return ["2.5.29.31", sequence(sequence(name))];
+}
+
+/** A list of revoked certificates (RFC 5280, section 5), DER, for a day unless told otherwise. */
+export function makeRevocationList(
+  issuer: NotationIdentity & { commonName: string },
+  revoked: readonly NotationIdentity[],
+  {
+    days = { from: -1, to: 1 },
+    more = [],
+  }: { days?: { from: number; to?: number }; more?: [string, Uint8Array][] } = {},
+): Buffer {
+  const at = (offset: number) => time(new Date(Date.now() + offset * day));
+  const entries = revoked.map(({ certificate }) => {
+    const serial = Buffer.from(new X509Certificate(certificate).serialNumber, "hex");
+    return sequence(unsignedInteger(serial), at(-1));
+  });
+  const body = sequence(
+    unsignedInteger(Buffer.of(1)),
+    ecdsaWithSha256,
+    nameOf(issuer.commonName),
+    at(days.from),
+    ...(days.to === undefined ? [] : [at(days.to)]),
+    ...(entries.length === 0 ? [] : [sequence(...entries)]),
+    ...(more.length === 0 ? [] : [explicit(0, sequence(...more.map(([oid, value]) => extension(oid, value, true))))]),
+  );
+  return Buffer.from(sequence(body, ecdsaWithSha256, bitString(sign("sha256", body, createPrivateKey(issuer.key)))));
+}
+
 function nameOf(commonName: string): Uint8Array {
   const all: [string, string][] = [...attributes, ["2.5.4.3", commonName]];
   return sequence(...all.map(([oid, value]) => set(sequence(objectIdentifier(oid), utf8String(value)))));

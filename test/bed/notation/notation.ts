@@ -33,7 +33,9 @@ export async function openNotation(log: (line: string) => void = console.error):
   const home = join(directory, "notation");
   await mkdir(home);
   const run = async (...args: string[]) => {
-    const env = { HOME: directory, XDG_CONFIG_HOME: directory };
+    // It keeps what it has fetched, which no test wants.
+    const cache = await mkdtemp(join(directory, "cache-"));
+    const env = { HOME: directory, XDG_CONFIG_HOME: directory, XDG_CACHE_HOME: cache };
     await promisify(execFile)(program, args, { cwd: directory, env, timeout: 60_000 });
   };
   return {
