@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { requestError } from "../platform/ask-error.ts";
+import { bodyOf } from "./answer-body.ts";
 import { GitError } from "./git-error.ts";
 
 /** Most of an error page that is read, in bytes. */
@@ -34,7 +35,7 @@ export async function statusError(answer: IncomingMessage, contentType: string):
 async function firstLine(answer: IncomingMessage): Promise<string> {
   let text = "";
   try {
-    for await (const chunk of answer) {
+    for await (const chunk of bodyOf(answer, 16 * pageLimit)) {
       text += chunk.toString("utf8");
       if (text.length > pageLimit) break;
     }

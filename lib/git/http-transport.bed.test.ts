@@ -4,10 +4,12 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type GitServer, type GitServerOptions, startGitServer } from "../../test/bed/git/git-server.ts";
 import { createCertificateAuthority, issueCertificate } from "../platform/local/certificate.ts";
-import { type GitSource, resolveRevision } from "./fetch.ts";
+import { fetchArchive, type GitSource, resolveRevision } from "./fetch.ts";
 
 let directory: string;
 let count = 0;
@@ -232,5 +234,72 @@ describe("redirects", () => {
       expect((await failure({ url: `${host}:${port}/x.git` })).message).toMatch("of the function's own runtime API");
     vi.unstubAllEnvs();
     expect(asked).toEqual([]);
+  });
+});
+
+describe("compressed answers", () => {
+  /** A front that passes requests on to a server of Git and compresses its answers as many do. */
+  async function compressing(target: string, change: (body: Buffer) => Buffer = gzipSync) {
+    const told = { bytes: 0, requests: 0 };
+    const url = await answering(async (request, response) => {
+      const { headers, method = "GET" } = request;
+      const body = method === "POST" ? { body: await buffer(request) } : {};
+      const passed = Object.entries(headers).filter(([name]) => /^(accept|content-type|git-protocol)$/.test(name));
+      const answer = await fetch(new URL(request.url ?? "", target), {
+        ...{ method, headers: passed.map(([name, value]): [string, string] => [name, String(value)]) },
+        ...body,
+      });
+      const whole = Buffer.from(await answer.arrayBuffer());
+      const sent = headers["accept-encoding"] === "gzip" ? change(whole) : whole;
+      told.bytes += sent.length;
+      told.requests++;
+      response.writeHead(answer.status, {
+        "content-type": answer.headers.get("content-type") ?? "",
+        ...(sent === whole ? {} : { "content-encoding": "gzip" }),
+      });
+      response.end(sent);
+    });
+    return { url: `${url}${new URL(target).pathname}`, told };
+  }
+
+  it("SB-003: a look at 1,000 tags costs less than 50 KB, and a pack comes through whole", async () => {
+    const { server, url, id } = await serve();
+    const repository = await server.repository("app");
+    const tags = Array.from({ length: 1000 }, (_, patch) => `create refs/tags/v1.0.${patch} ${id}\n`);
+    await repository.git(["update-ref", "--stdin"], tags.join(""));
+    const front = await compressing(url);
+    const source = { url: front.url, reference: { semver: ">=1.0.0" } };
+    expect(await resolveRevision(source, signal)).toMatchObject({ revision: `v1.0.999@sha1:${id}` });
+    const [before, requests] = [front.told.bytes, front.told.requests];
+    const resolved = await resolveRevision(source, signal);
+    expect(front.told.requests - requests).toBe(1);
+    expect(front.told.bytes - before).toBeLessThan(50_000);
+    const archive = await fetchArchive(source, resolved, signal);
+    expect(archive.tarGz.size).toBeGreaterThan(100);
+    archive.tarGz.close();
+  });
+
+  it("GE-001, SB-003: what is no gzip, is cut off or is a bomb is refused", async () => {
+    const { url } = await serve();
+    const cut = await compressing(url, (body) => gzipSync(body).subarray(0, -12));
+    expect(await failure({ url: cut.url })).toMatchObject({ code: "protocol" });
+    const senseless = await compressing(url, () => Buffer.from("no gzip at all"));
+    expect(await failure({ url: senseless.url })).toEqual({
+      code: "protocol",
+      message: expect.stringContaining("the server's answer is compressed and cannot be read"),
+    });
+    const bomb = gzipSync(
+      Buffer.concat([
+        Buffer.from("001e# service=git-upload-pack\n0000000eversion 2\n"),
+        Buffer.alloc(80_000_000, "0005a"),
+      ]),
+    );
+    const exploding = await compressing(url, () => bomb);
+    expect(await failure({ url: exploding.url })).toMatchObject({ code: "too-large" });
+    const other = await answering((_request, response) => {
+      const type = "application/x-git-upload-pack-advertisement";
+      response.writeHead(200, { "content-type": type, "content-encoding": "br" }).end("x");
+    });
+    expect((await failure({ url: other })).message).toContain('the server\'s answer is compressed by "br"');
   });
 });

@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import { request as httpsRequest } from "node:https";
 import { AskError } from "../platform/ask-error.ts";
 import { type ClientTls, type Outbound, outboundAgent, type ProxyAddress } from "../platform/outbound.ts";
+import { acceptedEncoding, bodyOf } from "./answer-body.ts";
 import { agent as userAgent } from "./capabilities.ts";
 import { GitError } from "./git-error.ts";
 import { connectionError, statusError } from "./http-error.ts";
@@ -110,6 +111,7 @@ async function send(remote: HttpRemote, base: HttpBase, asked: Asked): Promise<I
     headers: {
       "user-agent": userAgent,
       ...(asked.version === 2 ? { "git-protocol": "version=2" } : {}),
+      "accept-encoding": acceptedEncoding,
       accept: asked.method === "GET" ? "*/*" : "application/x-git-upload-pack-result",
       ...(authorization === undefined ? {} : { authorization }),
       ...(asked.body === undefined
@@ -164,7 +166,7 @@ async function packetsOf(answer: IncomingMessage, kind: "advertisement" | "resul
 async function* read(answer: IncomingMessage, limit: number): AsyncGenerator<Packet, void, undefined> {
   let last: Packet | undefined;
   try {
-    for await (const packet of parsePackets(bounded(answer, limit))) {
+    for await (const packet of parsePackets(bodyOf(answer, limit))) {
       last = packet;
       yield packet;
     }
@@ -174,19 +176,5 @@ async function* read(answer: IncomingMessage, limit: number): AsyncGenerator<Pac
       answer.resume();
       setTimeout(() => answer.complete || answer.destroy(), 1000).unref();
     } else if (!answer.readableEnded) answer.destroy();
-  }
-}
-
-async function* bounded(answer: IncomingMessage, limit: number): AsyncGenerator<Buffer, void, undefined> {
-  let size = 0;
-  try {
-    for await (const chunk of answer.iterator({ destroyOnReturn: false })) {
-      size += chunk.length;
-      if (size > limit) throw new GitError("too-large", `the server's answer is larger than ${limit} bytes`);
-      yield chunk;
-    }
-  } catch (error) {
-    if (error instanceof GitError || (error instanceof Error && error.name === "AbortError")) throw error;
-    throw new GitError("unreachable", "the connection was lost in the middle of the server's answer", { cause: error });
   }
 }
