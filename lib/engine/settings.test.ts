@@ -44,7 +44,9 @@ describe("the flags of a placeholder", () => {
     expect(read("--no-cross-namespace-refs").noCrossNamespaceRefs).toBe(true);
     expect(read("--no-cross-namespace-refs", "--no-cross-namespace-refs=false").noCrossNamespaceRefs).toBe(false);
     expect(read("--override-manager=a", "--override-manager=b,c").overrideManagers).toEqual(["a", "b", "c"]);
-    expect(read("--feature-gates=A=true,B=false").featureGates).toEqual({ A: true, B: false });
+    expect(read("--feature-gates=ExternalArtifact=true", "--feature-gates=GroupChangeLog=false").featureGates).toEqual({
+      ...{ ExternalArtifact: true, GroupChangeLog: false },
+    });
   });
 
   it("DEF-002, ART-019: the largest index, chart and file of a chart are those of Flux, or what the flags say", () => {
@@ -59,6 +61,50 @@ describe("the flags of a placeholder", () => {
     expect(read("--helm-cache-max-size=10", "--helm-cache-ttl=1h", "--helm-cache-purge-interval=5m")).toMatchObject(
       sizes,
     );
+  });
+
+  it("DEF-001: source-controller's defaults are Flux's", () => {
+    expect(parseSettings([], "flux-system", log, {}, "source-controller")).toMatchObject({
+      ...{ requeueDependencySeconds: 30, minRetryDelaySeconds: 0.75, maxRetryDelaySeconds: 900 },
+      ...{ artifactRetentionSeconds: 60, artifactRetentionRecords: 2, artifactDigestAlgorithm: "sha256" },
+    });
+    expect(read("--min-retry-delay=2s", "--max-retry-delay=1m", "--artifact-retention-ttl=5m")).toMatchObject({
+      ...{ minRetryDelaySeconds: 2, maxRetryDelaySeconds: 60, artifactRetentionSeconds: 300 },
+    });
+    expect(read("--artifact-digest-algo=blake3").artifactDigestAlgorithm).toBe("blake3");
+    expect(read("--artifact-digest-algo=md5").artifactDigestAlgorithm).toBe("sha256");
+  });
+
+  it("DEF-003: tokens are kept for an hour, no account is a default, every object is handled and SSH has the usual algorithms", () => {
+    expect(read()).toMatchObject({
+      ...{ tokenCacheMaxSize: 100, tokenCacheMaxSeconds: 3600, defaultServiceAccount: "" },
+      ...{ sshKexAlgos: [], sshHostKeyAlgos: [], watchAllNamespaces: true, watchLabelSelector: "" },
+    });
+    expect(read("--ssh-kex-algos=a,b", "--ssh-hostkey-algos=c", "--default-service-account=d")).toMatchObject({
+      ...{ sshKexAlgos: ["a", "b"], sshHostKeyAlgos: ["c"], defaultServiceAccount: "d" },
+    });
+  });
+
+  it("DEF-004: no gate is on that is not turned on, and one that nobody knows is told of and turns nothing on", () => {
+    expect(read().featureGates).toEqual({});
+    expect(read("--feature-gates=ObjectLevelWorkloadIdentity=true").featureGates).toEqual({
+      ObjectLevelWorkloadIdentity: true,
+    });
+    complaints.length = 0;
+    const known = "DirectSourceFetch=T,CacheSecretsAndConfigMaps=false,ExternalArtifact=perhaps";
+    expect(read(`--feature-gates=objectLevelWorkloadIdentity=true,${known}`).featureGates).toEqual({
+      ...{ DirectSourceFetch: true, CacheSecretsAndConfigMaps: false },
+    });
+    expect(complaints).toEqual([
+      "feature-gate 'objectLevelWorkloadIdentity' not supported: it is not looked at",
+      "the value of feature-gate 'ExternalArtifact' is not a boolean: it is not looked at",
+    ]);
+  });
+
+  it("DEF-005: source-watcher looks again at what it waits for after five seconds", () => {
+    const ofWatcher = (...args: string[]) => parseSettings(args, "flux-system", log, {}, "source-watcher");
+    expect(ofWatcher()).toMatchObject({ requeueDependencySeconds: 5, noCrossNamespaceRefs: false });
+    expect(ofWatcher("--requeue-dependency=7s").requeueDependencySeconds).toBe(7);
   });
 
   it("KS-217: no flag keeps a token for more than an hour", () => {

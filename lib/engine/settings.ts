@@ -3,6 +3,7 @@ import type { ClusterClient } from "../cluster/client.ts";
 import { type DigestAlgorithm, isDigestAlgorithm } from "../platform/artifact-digest.ts";
 import type { Clock, Logger } from "../platform/ports.ts";
 import { parseGoDuration } from "../text/go-duration.ts";
+import { parseFeatureGates } from "./feature-gates.ts";
 import type { Component } from "./kinds.ts";
 
 /** The flags of one Flux controller, as far as they change behaviour. Names and defaults are Flux's (KS section 16, DEF-001). */
@@ -64,12 +65,16 @@ export type Settings = {
 /** One component: whether Sluice does its work in this cluster, and with which flags. */
 export type ComponentSettings = { owned: boolean; settings: Settings };
 
-/** Reads a placeholder's container args: `--flag=value`, `--flag value` or `--flag`; the last one counts, lists add up. */
+/**
+ * Reads a placeholder's container args: `--flag=value`, `--flag value` or `--flag`; the last one counts, lists add up. The defaults
+ * are those of `component`, which differ in one.
+ */
 export function parseSettings(
   args: readonly string[],
   runtimeNamespace: string,
   log: Logger,
   annotations: Readonly<Record<string, string>> = {},
+  component?: string,
 ): Settings {
   const flags = new Map<string, string[]>();
   for (let index = 0; index < args.length; index++) {
@@ -104,7 +109,7 @@ export function parseSettings(
       "reconcile.fluxcd.io/watch=Enabled",
       (value) => value,
     ),
-    requeueDependencySeconds: seconds("requeue-dependency", 30),
+    requeueDependencySeconds: seconds("requeue-dependency", component === "source-watcher" ? 5 : 30),
     minRetryDelaySeconds: seconds("min-retry-delay", 0.75),
     maxRetryDelaySeconds: seconds("max-retry-delay", 900),
     noCrossNamespaceRefs: lockdown("no-cross-namespace-refs"),
@@ -131,12 +136,7 @@ export function parseSettings(
     helmIndexMaxBytes: read("helm-index-max-size", 52_428_800, parseCount),
     helmChartMaxBytes: read("helm-chart-max-size", 10_485_760, parseCount),
     helmChartFileMaxBytes: read("helm-chart-file-max-size", 5_242_880, parseCount),
-    featureGates: Object.fromEntries(
-      list("feature-gates").map((gate) => {
-        const [name = "", value = "true"] = gate.split("=", 2);
-        return [name, value === "true"];
-      }),
-    ),
+    featureGates: parseFeatureGates(list("feature-gates"), log),
   };
 }
 
@@ -206,6 +206,7 @@ async function readComponents(
           namespace,
           log,
           deployment.metadata.annotations,
+          deployment.metadata.name,
         ),
       },
     ]),
