@@ -27,6 +27,8 @@ function isFloatAfterPoint(text: string): boolean {
 }
 
 function isNumber(text: string): boolean {
+  // Go reads what follows 0b as a number of its own, sign and all.
+  if (/^0b[-+][01]{1,63}$/.test(text)) return true;
   const [, sign = "", digits] =
     /^([-+]?)(0[bB][01]+|0[oO][0-7]+|0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.exec(text) ?? [];
   if (digits !== undefined && isIn64Bits(sign, digits)) return true;
