@@ -15,14 +15,15 @@ export type Certificate = {
   authority?: { pathLength?: number };
   /** Bits of the key usage, from `digitalSignature` on; undefined where the extension is missing or not critical. */
   keyUsage?: { bits: number; isCritical: boolean };
-  extendedKeyUsage: string[];
+  extendedKeyUsage: { oids: string[]; isCritical: boolean };
   /** Whether it tells of servers that know whether it was revoked (OCSP, CRL). */
   isRevocable: boolean;
   /** Where there are lists of what was revoked. */
   revocationLists: string[];
-  /** Serial number and name of the subject, as they are encoded. */
+  /** Serial number, and names of subject and issuer, as they are encoded. */
   serial: Buffer;
   subjectName: Buffer;
+  issuerName: Buffer;
   /** Milliseconds since 1970. */
   notBefore: number;
   notAfter: number;
@@ -49,6 +50,7 @@ const excludedUsages: Readonly<Record<string, string>> = {
 const oids = {
   keyUsage: "2.5.29.15",
   basicConstraints: "2.5.29.19",
+  extendedKeyUsage: "2.5.29.37",
   crlDistribution: "2.5.29.31",
   authorityInformation: "1.3.6.1.5.5.7.1.1",
 };
@@ -67,7 +69,7 @@ export function parseCertificate(der: Buffer): Certificate {
     const [tbs, signedWith] = readDer(readDer(der)[0]?.content ?? Buffer.alloc(0));
     const fields = readDer(tbs?.content ?? Buffer.alloc(0));
     // The version is tagged, and may be missing.
-    const [serial, , , , subject] = fields.slice(fields[0]?.tag === 0xa0 ? 1 : 0);
+    const [serial, , issuer, , subject] = fields.slice(fields[0]?.tag === 0xa0 ? 1 : 0);
     const extensions = readExtensions(fields.find(({ tag }) => tag === 0xa3));
     const constraints = extensions.get(oids.basicConstraints);
     const usage = extensions.get(oids.keyUsage);
@@ -76,11 +78,15 @@ export function parseCertificate(der: Buffer): Certificate {
       algorithm: oidText(readDer(signedWith?.content ?? Buffer.alloc(0))[0]?.content ?? Buffer.alloc(0)),
       serial: serial?.content ?? Buffer.alloc(0),
       subjectName: subject?.bytes ?? Buffer.alloc(0),
+      issuerName: issuer?.bytes ?? Buffer.alloc(0),
       ...(subject === undefined ? { subject: undefined } : { subject: readName(subject) }),
       told: JSON.stringify(x509.subject.replaceAll("\n", ",")),
       ...(constraints === undefined ? {} : readConstraints(constraints.value)),
       ...(usage === undefined ? {} : { keyUsage: { bits: usageBits(usage.value), isCritical: usage.isCritical } }),
-      extendedKeyUsage: x509.keyUsage ?? [],
+      extendedKeyUsage: {
+        oids: x509.keyUsage ?? [],
+        isCritical: extensions.get(oids.extendedKeyUsage)?.isCritical === true,
+      },
       isRevocable: extensions.has(oids.crlDistribution) || extensions.has(oids.authorityInformation),
       revocationLists: readDistributionPoints(extensions.get(oids.crlDistribution)?.value),
       notBefore: Date.parse(x509.validFrom),
@@ -143,11 +149,14 @@ function readName({ content }: DerValue): (readonly [string, string])[] | undefi
   });
 }
 
+/** What the first certificate of a chain has signed. */
+export type Purpose = "code" | "time";
+
 /**
  * Checks a chain of certificates from the one that signed to the authority's own (Notary Project, signature specification,
  * "Certificate requirements"). Dates are no part of it. Throws VerificationError in notation's words.
  */
-export function checkChain(chain: readonly Certificate[]): void {
+export function checkChain(chain: readonly Certificate[], purpose: Purpose = "code"): void {
   const [leaf] = chain;
   if (leaf === undefined || chain.length > chainLimit)
     throw invalid(
@@ -155,7 +164,7 @@ export function checkChain(chain: readonly Certificate[]): void {
     );
   if (chain.length === 1) {
     if (!isIssuedBy(leaf, leaf)) throw invalid(`invalid self-signed certificate. subject: ${leaf.told}`);
-    checkLeaf(leaf);
+    checkLeaf(leaf, purpose);
     return;
   }
   chain.forEach((certificate, index) => {
@@ -174,8 +183,8 @@ export function checkChain(chain: readonly Certificate[]): void {
       );
     } else if (!isIssuedBy(certificate, parent))
       throw invalid(`certificate with subject ${certificate.told} is not issued by ${parent.told}`);
-    if (index === 0) checkLeaf(certificate);
-    else checkAuthority(certificate, index - 1);
+    if (index === 0) checkLeaf(certificate, purpose);
+    else checkAuthority(certificate, index - 1, purpose);
   });
 }
 
@@ -187,7 +196,7 @@ function isIssuedBy({ x509, algorithm }: Certificate, issuer: Certificate): bool
   }
 }
 
-function checkAuthority({ authority, keyUsage, told }: Certificate, below: number): void {
+function checkAuthority({ authority, keyUsage, told }: Certificate, below: number, purpose: Purpose): void {
   if (authority === undefined)
     throw invalid(
       `certificate with subject ${told}: ca field in basic constraints must be present, critical, and set to true`,
@@ -196,17 +205,17 @@ function checkAuthority({ authority, keyUsage, told }: Certificate, below: numbe
     throw invalid(
       `certificate with subject ${told}: expected path length of ${below} but certificate has path length ${authority.pathLength} instead`,
     );
-  checkUsagePresent(keyUsage, told);
+  checkUsagePresent(keyUsage, told, purpose);
   if (((keyUsage?.bits ?? 0) & usages.certSign) === 0)
     throw invalid(`certificate with subject ${told}: key usage must have the bit positions for key cert sign set`);
 }
 
-function checkLeaf({ authority, keyUsage, extendedKeyUsage, told }: Certificate): void {
+function checkLeaf({ authority, keyUsage, extendedKeyUsage, told }: Certificate, purpose: Purpose): void {
   if (authority !== undefined)
     throw invalid(
       `certificate with subject ${told}: if the basic constraints extension is present, the ca field must be set to false`,
     );
-  checkUsagePresent(keyUsage, told);
+  checkUsagePresent(keyUsage, told, purpose);
   const bits = keyUsage?.bits ?? 0;
   if ((bits & usages.digitalSignature) === 0)
     throw invalid(
@@ -217,14 +226,22 @@ function checkLeaf({ authority, keyUsage, extendedKeyUsage, told }: Certificate)
     throw invalid(
       `The certificate with subject ${told} is invalid. The key usage must be "Digital Signature" only, but found ${others.join(", ")}`,
     );
-  const excluded = extendedKeyUsage.map((oid) => excludedUsages[oid]).find((name) => name !== undefined);
+  if (purpose === "time") {
+    const { oids: purposes, isCritical } = extendedKeyUsage;
+    if (!isCritical || purposes.length !== 1 || excludedUsages[purposes[0] ?? ""] !== "Timestamping")
+      throw invalid(
+        `timestamp signing certificate with subject ${told} must have and only have Timestamping as extended key usage, marked as critical`,
+      );
+    return;
+  }
+  const excluded = extendedKeyUsage.oids.map((oid) => excludedUsages[oid]).find((name) => name !== undefined);
   if (excluded !== undefined)
     throw invalid(`certificate with subject ${told}: extended key usage must not contain ${excluded} eku`);
 }
 
-function checkUsagePresent(keyUsage: Certificate["keyUsage"], told: string): void {
+function checkUsagePresent(keyUsage: Certificate["keyUsage"], told: string, purpose: Purpose): void {
   if (keyUsage === undefined) throw invalid(`certificate with subject ${told}: key usage extension must be present`);
-  if (!keyUsage.isCritical)
+  if (purpose === "code" && !keyUsage.isCritical)
     throw invalid(`certificate with subject ${told}: key usage extension must be marked critical`);
 }
 

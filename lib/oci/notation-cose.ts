@@ -1,5 +1,5 @@
 import { decode, encode, Tagged } from "cborg";
-import { type EnvelopeParts, timeNames, unreadable } from "./notation-envelope.ts";
+import { type EnvelopeParts, timeNames, timestampName, unreadable } from "./notation-envelope.ts";
 
 /** Labels of the COSE header parameters (RFC 9052, RFC 9360), and the algorithms by their names in JWS. */
 const labels = { algorithm: 1, critical: 2, contentType: 3, certificates: 33 };
@@ -30,6 +30,7 @@ export function parseCose(bytes: Buffer): EnvelopeParts {
   const header = read(protectedBytes);
   if (!(header instanceof Map)) throw unreadable("its protected header is not a map");
   const chain: unknown = unprotected.get(labels.certificates);
+  const timestamp: unknown = unprotected.get(timestampName);
   const algorithm: unknown = header.get(labels.algorithm);
   const known = new Set<unknown>([labels.algorithm, labels.critical, labels.contentType]);
   const attributes = [...header]
@@ -49,6 +50,7 @@ export function parseCose(bytes: Buffer): EnvelopeParts {
     certificates: (chain instanceof Uint8Array ? [chain] : asList(chain)).map((one) =>
       one instanceof Uint8Array ? Buffer.from(one) : Buffer.alloc(0),
     ),
+    ...(timestamp instanceof Uint8Array ? { timestamp: Buffer.from(timestamp) } : {}),
   };
 }
 

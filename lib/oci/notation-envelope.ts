@@ -13,6 +13,9 @@ export type SignatureEnvelope = {
   /** Milliseconds since 1970. */
   signingTime: number;
   expiry?: number;
+  signature: Buffer;
+  /** What an authority of timestamps says of the signature (RFC 3161); nothing of it was looked at. */
+  timestamp?: Buffer;
 };
 
 /** What an envelope says before anything of it is shown: names and values of what is signed, and what is not. */
@@ -27,6 +30,8 @@ export type EnvelopeParts = {
   signed: Buffer;
   signature: Buffer;
   certificates: readonly Buffer[];
+  /** What an authority of timestamps says of the signature. */
+  timestamp?: Buffer;
 };
 
 const prefix = "io.cncf.notary";
@@ -37,6 +42,8 @@ const names = {
   expiry: `${prefix}.expiry`,
   plugin: `${prefix}.verificationPlugin`,
 } as const;
+/** What is not signed, and holds a timestamp of the signature. */
+export const timestampName = `${prefix}.timestampSignature`;
 /** Signed attributes that hold a time. */
 export const timeNames: readonly string[] = [names.signingTime, names.authenticSigningTime, names.expiry];
 const payloadType = "application/vnd.cncf.notary.payload.v1+json";
@@ -50,7 +57,9 @@ export function parseJws(bytes: Buffer): EnvelopeParts {
   const header = head === undefined ? undefined : jsonObject(head);
   if (header === undefined || payload === undefined || signature === undefined)
     throw unreadable("it is not a JWS in JSON serialization");
-  const chain = asObject(envelope?.header)?.x5c;
+  const unprotected = asObject(envelope?.header) ?? {};
+  const chain = unprotected.x5c;
+  const timestamp = unprotected[timestampName];
   const certificates = (Array.isArray(chain) ? chain : []).map((text: unknown) => Buffer.from(String(text), "base64"));
   const attributes = Object.entries(header).map(([name, value]): [string, unknown] => [
     name,
@@ -65,6 +74,7 @@ export function parseJws(bytes: Buffer): EnvelopeParts {
     signed: Buffer.from(`${protectedText}.${payloadText}`),
     signature,
     certificates,
+    ...(typeof timestamp === "string" ? { timestamp: Buffer.from(timestamp, "base64") } : {}),
   };
 }
 
@@ -105,7 +115,11 @@ export function openEnvelope(parts: EnvelopeParts): SignatureEnvelope {
     throw new VerificationError(
       `payload content type ${JSON.stringify(String(contentType).slice(0, 100))} not supported`,
     );
-  return { payload, chain, scheme, signingTime, ...(expiry === undefined ? {} : { expiry }) };
+  return {
+    ...{ payload, chain, scheme, signingTime, signature: parts.signature },
+    ...(expiry === undefined ? {} : { expiry }),
+    ...(parts.timestamp === undefined ? {} : { timestamp: parts.timestamp }),
+  };
 }
 
 /** Undefined for a key that cannot be read: what a certificate names is looked at only when it is asked for. */

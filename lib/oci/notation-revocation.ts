@@ -29,6 +29,7 @@ export async function checkRevocation(
   now: number,
   signal: AbortSignal,
   log: (words: string) => void,
+  kind: "signing" | "timestamping" = "signing",
 ): Promise<void> {
   for (const [index, certificate] of chain.entries()) {
     const issuer = chain[index + 1];
@@ -36,7 +37,7 @@ export async function checkRevocation(
     const isRevoked = await ofFirstList(certificate, issuer, now, signal, log);
     if (isRevoked === false) continue;
     const state = isRevoked === undefined ? "revocation status is unknown" : "is revoked";
-    throw new VerificationError(`signing certificate with subject ${certificate.told} ${state}`);
+    throw new VerificationError(`${kind} certificate with subject ${certificate.told} ${state}`);
   }
 }
 

@@ -1,9 +1,11 @@
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Sigstore, startSigstore } from "../../test/bed/cosign/sigstore.ts";
 import {
   type CertificateWish,
   listAt,
@@ -15,14 +17,19 @@ import { type Notation, openNotation } from "../../test/bed/notation/notation.ts
 import { pushArtifact, pushBlob, pushManifest } from "../../test/bed/registry/push.ts";
 import { type Registry as RunningRegistry, startRegistry } from "../../test/bed/registry/registry.ts";
 import { verifyNotation } from "./notation.ts";
+import { parseCose } from "./notation-cose.ts";
+import { parseJws } from "./notation-envelope.ts";
 import { parseTrustPolicy } from "./notation-policy.ts";
 import { openRegistry } from "./registry.ts";
+import { verifyTimestamp } from "./timestamp-token.ts";
+import { VerificationError } from "./verification-error.ts";
 
 type Signed = { repository: string; digest: string; reference: string };
 
 describe("notation's signatures", () => {
   let registry: RunningRegistry;
   let notation: Notation;
+  let sigstore: Sigstore;
   let directory: string;
   let count = 0;
   const logged: string[] = [];
@@ -72,10 +79,15 @@ describe("notation's signatures", () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "sluice-notation-signed-"));
-    [notation, registry] = await Promise.all([openNotation(), startRegistry({ directory })]);
+    [notation, registry, sigstore] = await Promise.all([
+      openNotation(),
+      startRegistry({ directory: join(directory, "registry") }),
+      startSigstore(join(directory, "sigstore"), console.error),
+    ]);
   }, 600_000);
   afterAll(async () => {
     await registry?.stop();
+    await sigstore?.stop();
     await notation?.close();
     await rm(directory, { recursive: true, force: true });
   });
@@ -136,11 +148,48 @@ describe("notation's signatures", () => {
     expect(
       await check(made, statement({}, { override: { expiry: "log", authenticTimestamp: "log" } }), undefined, 20),
     ).toBe(true);
-    const stamped = statement({ trustStores: ["ca:test", "tsa:test"] });
-    await expect(check(made, stamped)).rejects.toThrow("timestamp countersignatures cannot be verified");
-    const after = statement({ trustStores: ["ca:test", "tsa:test"] }, { verifyTimestamp: "afterCertExpiry" });
-    expect(await check(made, after)).toBe(true);
   });
+
+  it.each(["jws", "cose"] as const)(
+    "VER-013, VER-014: takes a timestamp in %s for what was signed in time",
+    async (format) => {
+      const { url, file, certificate } = sigstore.clock;
+      const stamping = [`--timestamp-url=${url}`, `--timestamp-root-cert=${file}`];
+      const identity = leaf({ days: { from: -1, to: 10 } });
+      const [plain, made] = [await signed(identity, format), await signed(identity, format, ...stamping)];
+      const stores = { trustStores: ["ca:test", "tsa:test"] };
+      const both = [authority.certificate, certificate];
+      const after = { verifyTimestamp: "afterCertExpiry" };
+      expect(await check(made, statement(stores), both, 20)).toBe(true);
+      expect(await check(made, statement(stores, after), both, 20)).toBe(true);
+      await expect(check(made, statement(), both, 20)).rejects.toThrow("verification time is after certificate");
+      await expect(check(made, statement(stores), [authority.certificate])).rejects.toThrow(
+        "its certificate is not of a trusted authority",
+      );
+      await expect(check(plain, statement(stores), both)).rejects.toThrow("no timestamp countersignature was found");
+      expect(await check(plain, statement(stores, after), both)).toBe(true);
+      await expect(check(plain, statement(stores, after), both, 20)).rejects.toThrow("no timestamp countersignature");
+      const { blob } = await signatureOf(made);
+      const { timestamp = Buffer.alloc(0), signature } = format === "jws" ? parseJws(blob) : parseCose(blob);
+      const trusted = [new X509Certificate(certificate)];
+      const { earliest, latest } = verifyTimestamp(timestamp, signature, trusted);
+      expect(latest - earliest).toBe(2_000);
+      expect(Math.abs(Date.now() - earliest)).toBeLessThan(60_000);
+      expect(() => verifyTimestamp(timestamp, Buffer.from("other"), trusted)).toThrow("mismatched message");
+      for (let at = 0; at < timestamp.length; at++) {
+        const changed = Buffer.from(timestamp);
+        changed[at] = (changed[at] ?? 0) ^ 1;
+        let said: number | undefined;
+        try {
+          said = verifyTimestamp(changed, signature, trusted).earliest;
+        } catch (error) {
+          expect(error).toBeInstanceOf(VerificationError);
+        }
+        // Not all of a token is signed, but all that it says is.
+        if (said !== undefined) expect(said).toBe(earliest);
+      }
+    },
+  );
 
   it("VER-014: asks for the lists of revoked certificates, and enforces, logs or skips what they say", async () => {
     const lister = makeIdentity({ commonName: "lister", issuer: authority, authority: {} });

@@ -113,7 +113,7 @@ async function checkSignature(
     if (envelope.expiry !== undefined && trust.now >= envelope.expiry)
       throw new VerificationError(`digital signature has expired on "${dateText(envelope.expiry)}"`);
   });
-  await check("authenticTimestamp", () => checkTime(envelope, statement, trust.now));
+  await check("authenticTimestamp", () => checkTime(envelope, statement, trust, signal));
   await check("revocation", () => checkRevocation(envelope.chain, trust.now, signal, trust.log));
   const target = asObject(jsonObject(envelope.payload)?.targetArtifact);
   if (target?.digest !== artifact.digest || target.size !== artifact.size || target.mediaType !== artifact.mediaType)
@@ -122,18 +122,17 @@ async function checkSignature(
 }
 
 /** One of the chain must be a certificate of a trust store of the kind that the signing scheme has. */
-function checkTrusted(
-  { chain, scheme }: SignatureEnvelope,
-  { trustStores }: TrustStatement,
-  trust: NotationTrust,
-): void {
-  const type = scheme === "notary.x509" ? "ca:" : "signingAuthority:";
-  const store = trustStores.find((name) => name.startsWith(type));
-  const trusted =
-    store === undefined ? [] : trust.certificates.map((one) => readTrusted(one, store.slice(type.length)));
+function checkTrusted({ chain, scheme }: SignatureEnvelope, statement: TrustStatement, trust: NotationTrust): void {
+  const trusted = readStore(scheme === "notary.x509" ? "ca:" : "signingAuthority:", statement, trust);
   if (trusted.length === 0) throw new VerificationError("no trusted certificates are found to verify authenticity");
   if (!chain.some(({ x509 }) => trusted.some((one) => one.raw.equals(x509.raw))))
     throw new VerificationError("the signature's certificate chain does not contain any trusted certificate");
+}
+
+/** The certificates of the statement's stores of a kind: all that there are, or none (VER-013). */
+function readStore(type: string, { trustStores }: TrustStatement, { certificates }: NotationTrust): X509Certificate[] {
+  const store = trustStores.find((name) => name.startsWith(type));
+  return store === undefined ? [] : certificates.map((one) => readTrusted(one, store.slice(type.length)));
 }
 
 /** As in Flux, the first block of PEM, or DER. */
@@ -196,19 +195,38 @@ function subjectOf(leaf: Certificate | undefined): DistinguishedName {
 }
 
 /** The chain must be valid when it was signed as an authority vouches for it, or else now. */
-function checkTime({ chain, scheme, signingTime }: SignatureEnvelope, statement: TrustStatement, now: number): void {
+async function checkTime(
+  { chain, scheme, signingTime, signature, timestamp }: SignatureEnvelope,
+  statement: TrustStatement,
+  trust: NotationTrust,
+  signal: AbortSignal,
+): Promise<void> {
+  if (scheme !== "notary.x509") return checkValidity(chain, [signingTime, signingTime], "authentic signing time");
+  const { now } = trust;
   const isExpired = chain.some(({ notAfter }) => now > notAfter);
   const hasStore = statement.trustStores.some((store) => store.startsWith("tsa:"));
-  if (scheme === "notary.x509" && hasStore && (statement.verifyTimestamp === "always" || isExpired))
-    throw new VerificationError("timestamp countersignatures cannot be verified by this release of Sluice");
-  const time = scheme === "notary.x509" ? now : signingTime;
-  const told = scheme === "notary.x509" ? "verification time" : "authentic signing time";
+  if (!hasStore || (statement.verifyTimestamp === "afterCertExpiry" && !isExpired))
+    return checkValidity(chain, [now, now], "verification time");
+  if (timestamp === undefined)
+    throw new VerificationError("no timestamp countersignature was found in the signature envelope");
+  const { verifyTimestamp } = await import("./timestamp-token.ts");
+  const {
+    earliest,
+    latest,
+    chain: authority,
+  } = verifyTimestamp(timestamp, signature, readStore("tsa:", statement, trust));
+  checkValidity(chain, [earliest, latest], "timestamp");
+  await checkRevocation(authority, now, signal, trust.log, "timestamping");
+}
+
+/** Whether all of a time lies in the validity of each certificate. */
+function checkValidity(chain: readonly Certificate[], [earliest, latest]: [number, number], told: string): void {
   for (const { notBefore, notAfter, told: subject } of chain) {
-    if (time < notBefore)
+    if (earliest < notBefore)
       throw new VerificationError(
         `${told} is before certificate ${subject} validity period, it will be valid from "${dateText(notBefore)}"`,
       );
-    if (time > notAfter)
+    if (latest > notAfter)
       throw new VerificationError(
         `${told} is after certificate ${subject} validity period, it was expired at "${dateText(notAfter)}"`,
       );

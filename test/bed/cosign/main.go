@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/cyberphone/json-canonicalization/go/src/webpki.org/jsoncanonicalizer"
+	"github.com/digitorus/timestamp"
 	ct "github.com/google/certificate-transparency-go"
 	cttls "github.com/google/certificate-transparency-go/tls"
 	ctx509 "github.com/google/certificate-transparency-go/x509"
@@ -44,6 +45,8 @@ var (
 	oidIssuerV1 = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 1}
 	oidIssuerV2 = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 8}
 	oidPromises = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}
+	oidPurposes = asn1.ObjectIdentifier{2, 5, 29, 37}
+	oidStamping = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 8}
 )
 
 type sigstore struct {
@@ -316,6 +319,55 @@ func (s *sigstore) add(body io.Reader) (string, map[string]any, error) {
 	return hex.EncodeToString(leaf[:]), logged, nil
 }
 
+// clock is an authority of its own that says when it has seen something (RFC 3161).
+type clock struct {
+	root, certificate *x509.Certificate
+	key               *ecdsa.PrivateKey
+}
+
+func openClock() *clock {
+	rootKey := key()
+	made := &clock{key: key()}
+	template := authority("clock root", 0)
+	template.ExtKeyUsage = nil
+	var err error
+	made.root, err = issue(template, template, rootKey.Public(), rootKey)
+	check(err)
+	purposes, err := asn1.Marshal([]asn1.ObjectIdentifier{oidStamping})
+	check(err)
+	made.certificate, err = issue(&x509.Certificate{
+		Subject:         pkix.Name{CommonName: "clock", Organization: []string{"sluice.test"}},
+		NotBefore:       template.NotBefore,
+		NotAfter:        template.NotAfter,
+		KeyUsage:        x509.KeyUsageDigitalSignature,
+		ExtraExtensions: []pkix.Extension{{Id: oidPurposes, Critical: true, Value: purposes}},
+	}, made.root, made.key.Public(), rootKey)
+	check(err)
+	return made
+}
+
+func (c *clock) stamp(body io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := timestamp.ParseRequest(text)
+	if err != nil {
+		return nil, err
+	}
+	said := timestamp.Timestamp{
+		HashAlgorithm:     asked.HashAlgorithm,
+		HashedMessage:     asked.HashedMessage,
+		Nonce:             asked.Nonce,
+		Time:              time.Now(),
+		Accuracy:          time.Second,
+		Policy:            asn1.ObjectIdentifier{1, 2, 3, 4},
+		Certificates:      []*x509.Certificate{c.root},
+		AddTSACertificate: asked.Certificates,
+	}
+	return said.CreateResponseWithOpts(c.certificate, c.key, crypto.SHA256)
+}
+
 type jsonConsumer struct{}
 
 func (jsonConsumer) Consume(from io.Reader, to any) error {
@@ -351,6 +403,18 @@ func main() {
 		response.Header().Set("ETag", id)
 		answer(response, http.StatusCreated, map[string]any{id: entry}, err)
 	})
+	clock := openClock()
+	http.HandleFunc("POST /timestamp", func(response http.ResponseWriter, request *http.Request) {
+		said, err := clock.stamp(request.Body)
+		if err != nil {
+			http.Error(response, err.Error(), http.StatusBadRequest)
+			return
+		}
+		response.Header().Set("Content-Type", "application/timestamp-reply")
+		_, _ = response.Write(said)
+	})
+	clockRoot := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: clock.root.Raw})
+	check(os.WriteFile(os.Args[2]+".clock.pem", clockRoot, 0o600))
 	listener, err := net.Listen("tcp", os.Args[1])
 	check(err)
 	text, err := json.Marshal(made.trustedRoot())

@@ -16,6 +16,8 @@ export type Sigstore = {
   url: string;
   /** `trusted_root.json` */
   trustedRoot: Buffer;
+  /** An authority of timestamps, which is no part of the trusted root: where it is asked, and its root certificate (PEM, and its file). */
+  clock: { url: string; certificate: string; file: string };
   /** Signs a reference in a registry as somebody, as a bundle or in the layout of cosign 2. */
   sign(signer: Signer, layout: "bundle" | "legacy", reference: string, ...args: string[]): Promise<void>;
   /** Verifies it as cosign itself does; rejects with what it complains of. */
@@ -58,6 +60,11 @@ export async function startSigstore(
     return {
       url,
       trustedRoot,
+      clock: {
+        url: `${url}/timestamp`,
+        certificate: await readFile(`${rootFile}.clock.pem`, "utf8"),
+        file: `${rootFile}.clock.pem`,
+      },
       sign: (signer, layout, reference, ...args) =>
         run(
           ...["sign", `--fulcio-url=${url}`, `--rekor-url=${url}`, `--identity-token=${tokenOf(signer)}`, "-y"],
