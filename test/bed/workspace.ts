@@ -81,6 +81,8 @@ export const apiVersions = {
   Bucket: "source.toolkit.fluxcd.io/v1",
   HelmRepository: "source.toolkit.fluxcd.io/v1",
   HelmChart: "source.toolkit.fluxcd.io/v1",
+  ExternalArtifact: "source.toolkit.fluxcd.io/v1",
+  ArtifactGenerator: "source.extensions.fluxcd.io/v1beta1",
   Kustomization: "kustomize.toolkit.fluxcd.io/v1",
   Receiver: "notification.toolkit.fluxcd.io/v1",
   Provider: "notification.toolkit.fluxcd.io/v1beta3",
