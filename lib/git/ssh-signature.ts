@@ -79,13 +79,13 @@ function parseSignature(bytes: Buffer): SshSignature {
   reader.text();
   const hash = reader.text().toString("latin1");
   if (hash !== "sha256" && hash !== "sha512")
-    throw new Error(`unsupported hash algorithm ${JSON.stringify(hash)}: must be "sha256" or "sha512"`);
+    throw new Error(`unsupported hash algorithm ${JSON.stringify(hash.slice(0, 100))}: must be "sha256" or "sha512"`);
   const inner = sshReader(reader.text());
   reader.end();
   const parts = { algorithm: inner.text().toString("latin1"), signature: inner.text(), rest: inner.rest() };
   if (publicKey.type === "ssh-rsa" && !/^rsa-sha2-(256|512)$/.test(parts.algorithm))
     throw new Error(
-      `invalid signature format ${JSON.stringify(parts.algorithm)}: expected "rsa-sha2-256" or "rsa-sha2-512"`,
+      `invalid signature format ${JSON.stringify(parts.algorithm.slice(0, 100))}: expected "rsa-sha2-256" or "rsa-sha2-512"`,
     );
   return { publicKey, namespace: space, hash, parts };
 }

@@ -9,7 +9,7 @@ type Operator = keyof typeof checks;
 
 const identifiers = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
 const part = "[0-9|x|X|*]+";
-const versionText = `v?(${part})(\\.${part})?(\\.${part})?(?:(-${identifiers}))?(?:\\+${identifiers})?`;
+const versionText = `v?(${part})(?:(\\.${part})(\\.${part})?)?(?:(-${identifiers}))?(?:\\+${identifiers})?`;
 const anonymous = versionText.replaceAll(/\((?!\?)/g, "(?:");
 const operators = "=||!=|>|<|>=|=>|<=|=<|~|~>|\\^";
 const rangeSyntax = new RegExp(`\\s*(${anonymous})\\s+-\\s+(${anonymous})\\s*`, "g");

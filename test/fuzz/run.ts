@@ -64,7 +64,10 @@ function oneWorker(task: Task, tell: (told: Told) => boolean): Promise<string> {
   });
   return new Promise((resolve) => {
     let [isDone, last, since] = [false, -1, performance.now()];
+    let isEnding = false;
     const end = (how: string): void => {
+      if (isEnding) return;
+      isEnding = true;
       clearInterval(watch);
       void worker.terminate().then(() => resolve(how));
     };
