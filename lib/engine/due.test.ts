@@ -36,6 +36,16 @@ describe("what is due", () => {
     expect(new Set(phases).size).toBeGreaterThan(8);
   });
 
+  it("SRC-018: a hundred objects are not looked at in the same minute, and each gap between looks is the interval", () => {
+    const all = Array.from({ length: 100 }, (_, index) => minutesDue({ ...settled, uid: `uid-${index}` }));
+    const hour = all.map((minutes) => minutes.filter((index) => index >= 60));
+    const perMinute = Map.groupBy(hour.flat(), (index) => index);
+    expect(perMinute.size).toBe(60);
+    for (const [, looks] of perMinute) expect(looks.length).toBeLessThan(25);
+    for (const minutes of all)
+      for (const [index, at] of minutes.slice(1).entries()) expect(at - (minutes[index] ?? 0)).toBe(10);
+  });
+
   it("KS-011: what is not ready is due at its retry interval, also when that is longer than a minute for a new generation", () => {
     expect(minutesDue({ ...settled, ready: false })).toHaveLength(60);
     expect(minutesDue({ ...settled, ready: false, retryInterval: 30 * minute })).toHaveLength(12);

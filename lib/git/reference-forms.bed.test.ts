@@ -155,6 +155,24 @@ describe.runIf(isInstalled("ssh-keygen")).each(ways)("%s", (way) => {
   });
 });
 
+describe("a revision", () => {
+  it("ART-005: names its branch as it is, and behind the last @ the whole id in lower case", async () => {
+    const odd = await repository("odd");
+    const id = await odd.commit({ a: "1" });
+    const names = ["feat/x@y", "a@b@c", "@at", "x@sha1", "UPPER/Case@V1", "é/ü@ö", "a.b@1.2.3+x", "sha256@f00"];
+    await odd.git(["update-ref", "--stdin"], names.map((name) => `create refs/heads/${name} ${id}\n`).join(""));
+    for (const branch of names) {
+      const { revision, commit } = await resolveRevision({ url: odd.url, reference: { branch } }, signal);
+      expect([revision, commit]).toEqual([`${branch}@sha1:${id}`, id]);
+      expect(revision.slice(revision.lastIndexOf("@") + 1)).toMatch(/^sha1:[0-9a-f]{40}$/);
+      // What was stored of a branch of such a name is known again.
+      const again = await resolveRevision({ url: odd.url, reference: { branch }, observedRevision: revision }, signal);
+      expect(again.revision).toBe(revision);
+    }
+    expect((await resolveRevision({ url: odd.url, reference: { commit: id } }, signal)).revision).toBe(`sha1:${id}`);
+  });
+});
+
 describe("fifty thousand references", () => {
   it("GE-001: a check of one branch transfers less than 10 KB where the server has version 2", async () => {
     const many = await repository("many");

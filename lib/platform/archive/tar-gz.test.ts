@@ -31,4 +31,13 @@ describe("the gzip file of an artifact", () => {
     expect(bytes.subarray(0, 10)).toEqual(Buffer.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, bytes[8] ?? 0, 255));
     expect(gunzipSync((await compressed([])).bytes)).toHaveLength(0);
   });
+
+  it("SN-014: has the digest that it had before, whatever runs it", async () => {
+    const text = Array.from({ length: 5000 }, (_, index) => `key-${index}: ${(index * 7919) % 1009}\n`).join("");
+    const { digest, bytes } = await compressed([Buffer.from(text)]);
+    expect([bytes.length, digest]).toEqual([
+      21_915,
+      "sha256:585489ef5185d0c0aebf0b7be1caf821a239e5e7d64d666c763197c77dde9a7f",
+    ]);
+  });
 });

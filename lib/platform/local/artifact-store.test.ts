@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,4 +44,26 @@ describe("the local stores", () => {
     await Promise.all(Array.from({ length: 10 }, (_, index) => artifacts.put(`a/${index % 3}`, Buffer.alloc(1000))));
     expect(await readdir(join(directory, "unfinished"))).toEqual([]);
   });
+
+  it("ART-014: fifty readers see all of what one writer wrote, or all of what another did", async () => {
+    const artifacts = createLocalArtifactStore(directory);
+    const contents = Array.from({ length: 8 }, (_, index) => Buffer.alloc(100_000 + index, index));
+    const digests = new Set(contents.map(digest));
+    await artifacts.put("a/b", contents[0] ?? Buffer.alloc(0));
+    let isWriting = true;
+    const reader = async () => {
+      let seen = 0;
+      for (; isWriting; seen++) expect(digests).toContain(digest((await artifacts.get("a/b")) ?? Buffer.alloc(0)));
+      return seen;
+    };
+    const readers = Array.from({ length: 50 }, reader);
+    for (let round = 0; round < 5; round++) for (const content of contents) await artifacts.put("a/b", content);
+    isWriting = false;
+    const seen = await Promise.all(readers);
+    expect(Math.min(...seen)).toBeGreaterThan(0);
+  });
 });
+
+function digest(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
