@@ -290,6 +290,10 @@ describe("signatures of sources", () => {
     await cosign.sign("one", "bundle", reference);
     const signed = await until("HelmChart", "chart", "True", "verified signature of version 1.0.0");
     expect(verified(signed)?.reason).toBe("Succeeded");
+    // The tag is asked for its digest alone: what is pulled is what was verified, whatever becomes of the tag.
+    const told = front.requests.map((request) => request.told).filter((one) => one.includes("/app/manifests/"));
+    expect(told).toContain(`HEAD ${charts}/app/manifests/1.0.0`);
+    expect(told).not.toContain(`GET ${charts}/app/manifests/1.0.0`);
     front.requests.length = 0;
     await again("HelmChart", "chart");
     expect(front.requests.some((request) => request.told.includes("/referrers/"))).toBe(true);
