@@ -48,6 +48,7 @@ const rights: Record<FunctionName, string[]> = {
     use("Delete Get Put", "records/history"),
     use("Delete Get Put", "records/latest"),
     use("Delete Get Put", "records/receivers"),
+    use("Delete Get Put", "records/sigstore"),
     use("Delete Get Put", "records/tokens"),
     use("Delete Get Put", "records/waiting"),
     seeAbsence,

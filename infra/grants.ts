@@ -58,6 +58,7 @@ export const needs: Record<FunctionName, Needs> = {
       "records/history": keep,
       "records/latest": keep,
       "records/receivers": keep,
+      "records/sigstore": keep,
       "records/tokens": keep,
       "records/waiting": keep,
     },
