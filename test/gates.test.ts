@@ -8,7 +8,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { patchObject } from "../lib/cluster/objects.ts";
 import { fetchArchive, resolveRevision } from "../lib/git/fetch.ts";
 import { startSluice } from "./bed/sluice.ts";
-import { apiVersions, conditionOf, configMap, openWorkspace, type Workspace } from "./bed/workspace.ts";
+import {
+  apiVersions,
+  conditionOf,
+  configMap,
+  openWorkspace,
+  type Reconciled,
+  type Workspace,
+} from "./bed/workspace.ts";
 
 /** How long a placeholder is remembered: a change of it counts after that. */
 const rememberedMilliseconds = 5500;
@@ -17,10 +24,24 @@ let directory: string;
 let sluice: Awaited<ReturnType<typeof startSluice>>;
 let workspace: Workspace;
 let server: Server;
+/** Every message that Sluice sent to be delivered later. */
+const later: { body: string; seconds: number }[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "sluice-gates-"));
-  sluice = await startSluice({ directory });
+  sluice = await startSluice({
+    directory,
+    wrap: (platform) => ({
+      ...platform,
+      queue: {
+        ...platform.queue,
+        sendLater: (queue, message, seconds) => {
+          later.push({ body: message.body, seconds });
+          return platform.queue.sendLater(queue, message, seconds);
+        },
+      },
+    }),
+  });
   workspace = await openWorkspace("gates", { sluice });
 }, 300_000);
 
@@ -32,15 +53,15 @@ afterAll(async () => {
 });
 
 /** Sets the feature gates of the kustomize-controller's placeholder. */
-async function setGates(gates: string): Promise<void> {
-  const container = { name: "manager", image: "example.invalid/none", args: [`--feature-gates=${gates}`] };
+function setGates(gates: string): Promise<void> {
+  return setArgs("kustomize-controller", `--feature-gates=${gates}`);
+}
+
+/** Sets the flags of a placeholder. */
+async function setArgs(name: string, ...args: string[]): Promise<void> {
+  const container = { name: "manager", image: "example.invalid/none", args };
   const spec = { template: { spec: { containers: [container] } } };
-  const reference = {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    namespace: "flux-system",
-    name: "kustomize-controller",
-  };
+  const reference = { apiVersion: "apps/v1", kind: "Deployment", namespace: "flux-system", name };
   await patchObject(workspace.client, reference, { merge: { spec } }, { fieldManager: "team" });
   await sleep(rememberedMilliseconds);
 }
@@ -120,7 +141,92 @@ describe("feature gates", () => {
   }, 60_000);
 });
 
+describe("the scope of source-controller", () => {
+  /** A GitRepository of the file's own repository, in a shard where it is named. */
+  async function make(name: string, shard?: string, namespace = workspace.namespace): Promise<void> {
+    const { url } = await workspace.repository({ "a.txt": name });
+    const labels = shard === undefined ? {} : { "sharding.fluxcd.io/key": shard };
+    await workspace.create({
+      ...{ apiVersion: apiVersions.GitRepository, kind: "GitRepository", metadata: { name, namespace, labels } },
+      spec: { url, interval: "1h", ref: { branch: "main" } },
+    });
+  }
+  /** What nobody has looked at has no finalizer, and is told to be so by the status that it was made with. */
+  async function isUntouched(name: string): Promise<void> {
+    const found = await workspace.find("GitRepository", name);
+    expect(found?.metadata.finalizers).toBeUndefined();
+    expect(found?.status ?? { observedGeneration: -1 }).toEqual({ observedGeneration: -1 });
+  }
+
+  it("SRC-034: a shard handles only what its selector selects, which may be negated", async () => {
+    await setArgs("source-controller", "--watch-label-selector=sharding.fluxcd.io/key=shard1");
+    await make("second", "shard2");
+    await make("unsharded");
+    await make("first", "shard1");
+    await workspace.untilReady("GitRepository", "first");
+    await isUntouched("second");
+    await isUntouched("unsharded");
+
+    await setArgs("source-controller", "--watch-label-selector=!sharding.fluxcd.io/key");
+    await make("third", "shard3");
+    await workspace.reconcile("GitRepository", "second");
+    await workspace.reconcile("GitRepository", "unsharded");
+    await workspace.untilReady("GitRepository", "unsharded");
+    await isUntouched("second");
+    await isUntouched("third");
+
+    await setArgs("source-controller", "--watch-label-selector=sharding.fluxcd.io/key=shard2");
+    await workspace.reconcile("GitRepository", "second");
+    await workspace.untilReady("GitRepository", "second");
+    await isUntouched("third");
+  }, 120_000);
+
+  it("SRC-035: without all namespaces, only those of the runtime's own are reconciled", async () => {
+    await setArgs("source-controller", "--watch-all-namespaces=false");
+    await make("elsewhere");
+    await make("inside", undefined, "flux-system");
+    const inside = () =>
+      workspace.client.request<Reconciled>({
+        method: "GET",
+        path: `/apis/${apiVersions.GitRepository}/namespaces/flux-system/gitrepositories/inside`,
+      });
+    await expect.poll(async () => conditionOf((await inside()).status, "Ready")?.status).toBe("True");
+    await isUntouched("elsewhere");
+    await setArgs("source-controller");
+    await workspace.reconcile("GitRepository", "elsewhere");
+    await workspace.untilReady("GitRepository", "elsewhere");
+  }, 120_000);
+
+  it("SN-006: what failed is sent again after twice the time each time, and the message itself counts", async () => {
+    await workspace.gitRepository("patient", `${workspace.git.url}/nothing.git`);
+    const sent = () =>
+      later.flatMap(({ body, seconds }) => {
+        const { name, continuation } = JSON.parse(body) as { name: string; continuation?: { attempt?: number } };
+        return name === "patient" ? [[continuation?.attempt, seconds]] : [];
+      });
+    await expect.poll(() => sent().length).toBeGreaterThanOrEqual(4);
+    expect(sent().slice(0, 4)).toEqual([
+      [1, 0.75],
+      [2, 1.5],
+      [3, 3],
+      [4, 6],
+    ]);
+  });
+
+  it("SN-005, SRC-022: a deletion is over within five seconds where the cluster calls", async () => {
+    const path = `/apis/${apiVersions.GitRepository}/namespaces/${workspace.namespace}/gitrepositories/elsewhere`;
+    await workspace.client.request({ method: "DELETE", path });
+    await workspace.untilGone("GitRepository", "elsewhere", 5);
+  });
+});
+
 describe("without the cluster's calls", () => {
+  beforeAll(async () => {
+    const { url } = await workspace.repository({ "a.txt": "one" });
+    for (const name of ["edited", "asked", "deleted"]) await workspace.gitRepository(name, url);
+    for (const name of ["edited", "asked", "deleted"]) await workspace.untilReady("GitRepository", name);
+  });
+
   it("KS-142, SN-14: a change by hand that nobody told of is taken back by the next look that a revision has not asked for", async () => {
     const files = (version: string) => ({
       "app/first.yaml": configMap("first", { version }),
@@ -151,4 +257,19 @@ describe("without the cluster's calls", () => {
     await workspace.reconcile("Kustomization", "untold");
     await workspace.until("ConfigMap", "second", ({ data }) => Object(data).key === "wanted", 90);
   }, 300_000);
+
+  it("SN-004, SN-005: what is new, edited, asked for and deleted is found by the look of the minute", async () => {
+    const { url } = await workspace.repository({ "a.txt": "one" });
+    await workspace.gitRepository("new", url);
+    await workspace.patch("GitRepository", "edited", { spec: { ignore: "*.md" } });
+    const requestedAt = await workspace.reconcile("GitRepository", "asked");
+    const path = `/apis/${apiVersions.GitRepository}/namespaces/${workspace.namespace}/gitrepositories/deleted`;
+    await workspace.client.request({ method: "DELETE", path });
+    await Promise.all([
+      workspace.untilReady("GitRepository", "new", 75),
+      workspace.until("GitRepository", "edited", (one) => one.status?.observedGeneration === 2, 75),
+      workspace.until("GitRepository", "asked", ({ status }) => status?.lastHandledReconcileAt === requestedAt, 75),
+      workspace.untilGone("GitRepository", "deleted", 75),
+    ]);
+  }, 240_000);
 });
