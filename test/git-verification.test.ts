@@ -103,6 +103,30 @@ describe("a GitRepository whose commits must be signed", () => {
     expect(verified(await sources.untilReady("GitRepository", "app"))?.status).toBe("True");
   });
 
+  it("SB-012: is verified anew as soon as the keys change, where their Secret is one that is watched", async () => {
+    const patch = (merge: unknown) => sources.patch("Secret", "keys", merge);
+    await patch({ metadata: { labels: { "reconcile.fluxcd.io/watch": "Enabled" } } });
+    await sources.reconciled("app");
+    const before = await sources.untilReady("GitRepository", "app");
+    const other = await generateKey({ userIDs: [{ name: "John" }], format: "object" });
+    await patch({ data: { jane: Buffer.from(other.publicKey.armor()).toString("base64") } });
+    const revoked = await sources.untilFailed("app", "InvalidCommitSignature");
+    expect(verified(revoked)?.status).toBe("False");
+    expect(revoked.status?.artifact).toEqual(before.status?.artifact);
+    await patch({ data: { jane: Buffer.from(ring).toString("base64") } });
+    const trusted = await sources.untilReady("GitRepository", "app");
+    expect(verified(trusted)).toMatchObject({ status: "True", message: `verified signature of${ofCommit(head)}` });
+    expect(trusted.status?.artifact?.digest).toBe(before.status?.artifact?.digest);
+
+    // One that is gone verifies nothing either.
+    await sources.client.request({ method: "DELETE", path: `/api/v1/namespaces/${sources.namespace}/secrets/keys` });
+    await sources.reconcile("GitRepository", "app");
+    await sources.untilFailed("app", "VerificationError");
+    await keySecret();
+    await sources.reconcile("GitRepository", "app");
+    expect(verified(await sources.untilReady("GitRepository", "app"))?.status).toBe("True");
+  });
+
   it("GIT-077: waits for a change where a tag must be signed and a branch is named", async () => {
     await sources.patch("GitRepository", "app", { spec: verifyBy("Tag") });
     const object = await sources.untilFailed("app", "InvalidVerificationMode");

@@ -1,7 +1,6 @@
 import type { Watched } from "../api/install/admission-webhook.ts";
 import { runtimeNamespace } from "../api/install/labels.ts";
 import type { ClusterClient } from "../cluster/client.ts";
-import { watchers } from "../engine/references.ts";
 import { createSettingsReader } from "../engine/settings.ts";
 import type { Logger } from "../platform/ports.ts";
 import { parseObjectSelector } from "../text/label-selector.ts";
@@ -17,9 +16,8 @@ const log: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () =>
 export async function readWatched(client: ClusterClient, clusterId: string, say: Say): Promise<Watched> {
   const clock = { now: () => new Date() };
   const read = createSettingsReader({ clock, log, runtimeNamespace, freshSeconds: 60 });
-  // Kustomizations are the only ones so far that refer to them, and one selector is all that a webhook has.
-  const [component, ...others] = watchers;
-  if (component === undefined || others.length > 0) throw new Error("the webhook selects for one controller alone");
+  // One selector is all that a webhook has: that of the controller whose objects refer to most of them counts for all.
+  const component = "kustomize-controller";
   const { settings } = await read(clusterId, client, component);
   if (settings.featureGates.DisableConfigWatchers === true) {
     say(`No ConfigMap or Secret wakes who refers to it: ${component} has the gate DisableConfigWatchers.`);

@@ -21,6 +21,8 @@ const references: Partial<Record<Kind, (object: KubernetesObject) => Reference[]
       ...named("Secret", decryption?.secretRef),
     ];
   },
+  // SB-012: a key that is taken away counts at once where its Secret is watched.
+  GitRepository: (object) => named("Secret", specOf(object).verify?.secretRef),
 };
 
 /** The controllers whose objects take values from ConfigMaps and Secrets: their flags say which of these are watched. */
@@ -54,6 +56,7 @@ type ReferringSpec = {
   postBuild?: { substituteFrom?: Reference[] };
   kubeConfig?: { secretRef?: { name: string }; configMapRef?: { name: string } };
   decryption?: { secretRef?: { name: string } };
+  verify?: { secretRef?: { name: string } };
 };
 
 /** The fields that name others; the kind's schema has validated them. */

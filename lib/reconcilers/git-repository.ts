@@ -1,5 +1,6 @@
 import type { Artifact } from "../api/artifact.ts";
 import type { GitRepository, GitRepositoryStatus } from "../api/git-repository.ts";
+import type { KindReconciler } from "../engine/reconciler.ts";
 import { GitError } from "../git/git-error.ts";
 import { currentRevision, type Resolved } from "../git/git-source.ts";
 import type { AskedSource } from "./git-repository/asked-source.ts";
@@ -7,6 +8,7 @@ import { storeCommit } from "./git-repository/content.ts";
 import { findIncludes, includesAreCurrent } from "./git-repository/include.ts";
 import { lookUpRevision, pushedRevision } from "./git-repository/revision.ts";
 import { forgetVerification, requiresVerification } from "./git-repository/verification.ts";
+import { forgetKeys, keysHaveChanged } from "./git-repository/watched-keys.ts";
 import { gitFailure, readGitSource } from "./git-source.ts";
 import type { SourceKind, SourcePass, SourceResult } from "./source/source-kind.ts";
 import { sourceReconciler } from "./source/source-reconciler.ts";
@@ -34,7 +36,7 @@ const gitRepository: SourceKind<GitRepositoryStatus, GitRepository> = {
     looking.catch(() => undefined);
     const early = includes.length > 0 ? undefined : await storePushed(pass, source, looking);
     const resolved = await looking;
-    if (early === undefined && isCurrent(pass, resolved.revision, includes)) {
+    if (early === undefined && isCurrent(pass, resolved.revision, includes) && !(await keysHaveChanged(pass))) {
       const { revision } = resolved;
       pass.trace("GitOperationSucceeded", `no changes since last reconciliation: observed revision '${revision}'`);
       return told(pass, undefined);
@@ -45,8 +47,16 @@ const gitRepository: SourceKind<GitRepositoryStatus, GitRepository> = {
   },
 };
 
+const life = sourceReconciler(gitRepository);
+
 /** The life of a GitRepository. */
-export const gitRepositoryReconciler = sourceReconciler(gitRepository);
+export const gitRepositoryReconciler: KindReconciler = {
+  ...life,
+  finalize: async (object, context, continuation) => {
+    await forgetKeys(context, object);
+    return life.finalize(object, context, continuation);
+  },
+};
 
 /**
  * SB-001: fetches the commit that a push named while the server is asked what the branch is at. Its subject, or undefined where there

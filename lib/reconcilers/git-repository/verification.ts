@@ -6,6 +6,7 @@ import { type TrustedKeys, verifySignature } from "../../git/signature-verificat
 import { signedCommit, signedTag } from "../../git/signed-object.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import type { SourcePass } from "../source/source-kind.ts";
+import { rememberKeys, watchedKeys } from "./watched-keys.ts";
 
 type Verification = NonNullable<GitRepository["spec"]["verify"]>;
 
@@ -50,8 +51,15 @@ export async function verifySource(
   const { verify } = object.spec;
   if (verify === undefined) return;
   const mode = verificationMode(verify);
-  const keys = await readKeys(object, verify, { cluster: context.cluster, signal });
-  const message = await verifyObjects(mode, resolved, objects, keys, context.clock.now());
+  const watched = await watchedKeys(pass);
+  const verifying = readKeys(object, verify, { cluster: context.cluster, signal }).then((keys) =>
+    verifyObjects(mode, resolved, objects, keys, context.clock.now()),
+  );
+  const message = await verifying.catch(async (error: unknown) => {
+    await rememberKeys(pass, watched, { isVerified: false });
+    throw error;
+  });
+  await rememberKeys(pass, watched, { isVerified: true });
   status.sourceVerificationMode = mode;
   conditions.set("SourceVerified", "True", "Succeeded", message);
   pass.trace("Succeeded", message);
