@@ -279,6 +279,16 @@ describe("what is suspended or deleted", () => {
     ]);
   });
 
+  it("SRC-024: an object that is deleted twice goes without an error", async () => {
+    await sources.source("twice");
+    const again = () => sources.remove("twice").catch(() => undefined);
+    await Promise.all([sources.remove("twice"), again(), again()]);
+    await sources.untilGone("GitRepository", "twice");
+    await again();
+    expect((await sources.told("twice")).filter(([type]) => type === "Warning")).toEqual([]);
+    expect(await sources.files("twice")).toEqual([]);
+  });
+
   it("SRC-023: what cannot be removed keeps the object, and is tried again", async () => {
     await sources.source("held");
     // The store refuses names with a backslash, and so to remove this file.
