@@ -22,8 +22,13 @@ export function readDer(bytes: Buffer): DerValue[] {
   return values;
 }
 
-/** The dotted form of an object identifier. */
+/** Bytes of the longest object identifier: those with a UUID have 20. */
+const oidLimit = 128;
+
+/** The dotted form of an object identifier. Throws a sentence for one that is longer than any. */
 export function oidText(content: Buffer): string {
+  // Numbers without an end take time by the square of their length.
+  if (content.length > oidLimit) throw new Error("malformed DER");
   const parts: bigint[] = [];
   let value = 0n;
   for (const byte of content) {

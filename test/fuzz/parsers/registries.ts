@@ -1,7 +1,8 @@
+import { X509Certificate } from "node:crypto";
 import { ObjectStoreError } from "../../../lib/bucket/object-store.ts";
 import { parseXml } from "../../../lib/bucket/xml.ts";
 import { parseChallenge } from "../../../lib/oci/authentication.ts";
-import { readDer } from "../../../lib/oci/der.ts";
+import { oidText, readDer } from "../../../lib/oci/der.ts";
 import { parseDistinguishedName } from "../../../lib/oci/distinguished-name.ts";
 import { credentialsFor, readDockerConfig } from "../../../lib/oci/docker-config.ts";
 import { parseImage, selectLayer } from "../../../lib/oci/image.ts";
@@ -11,8 +12,9 @@ import { openEnvelope, parseJws } from "../../../lib/oci/notation-envelope.ts";
 import { parseTrustPolicy } from "../../../lib/oci/notation-policy.ts";
 import { isDigest, parseDescriptor } from "../../../lib/oci/registry.ts";
 import { parseRepositoryName } from "../../../lib/oci/repository-name.ts";
+import { verifyTimestamp } from "../../../lib/oci/timestamp-token.ts";
 import { VerificationError } from "../../../lib/oci/verification-error.ts";
-import { check, isSentence, type Parser } from "../parser.ts";
+import { check, entriesOf, isSentence, type Parser } from "../parser.ts";
 
 const digest = `sha256:${"0a".repeat(32)}`;
 const json = [
@@ -185,6 +187,26 @@ export const registryParsers: readonly Parser[] = [
     },
   },
   {
+    name: "timestamp-token",
+    cost: "expensive",
+    words: [
+      "\x30\x82",
+      "\x30\x80",
+      "\xa0\x82",
+      "\x31\x82",
+      "\x04\x84\xff\xff\xff\xff",
+      "\x06\x81\x80",
+      "\x18\x0f",
+      "\x02\x01\x01",
+    ],
+    expects: isVerification,
+    run: (input) => {
+      const authority = entriesOf("corpus", "timestamp-token").get("authority");
+      if (authority === undefined) throw new Error("the corpus has no authority");
+      verifyTimestamp(input, Buffer.from("what was signed\n"), [new X509Certificate(authority)]);
+    },
+  },
+  {
     name: "certificate",
     cost: "expensive",
     words: [
@@ -211,6 +233,8 @@ export const registryParsers: readonly Parser[] = [
     run: (input) => {
       const values = readDer(input);
       check(Buffer.concat(values.map(({ bytes }) => bytes)).equals(input), "bytes of DER are in no value");
+      for (const { content } of values)
+        check(/^\d+(\.-?\d+)+$/.test(oidText(content)), "an identifier is no text of numbers");
     },
   },
   {
