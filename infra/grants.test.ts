@@ -50,6 +50,7 @@ const rights: Record<FunctionName, string[]> = {
     use("Delete Get Put", "records/receivers"),
     use("Delete Get Put", "records/sigstore"),
     use("Delete Get Put", "records/tokens"),
+    use("Delete Get Put", "records/verified-by"),
     use("Delete Get Put", "records/waiting"),
     seeAbsence,
     readSeed,

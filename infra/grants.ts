@@ -60,6 +60,7 @@ export const needs: Record<FunctionName, Needs> = {
       "records/receivers": keep,
       "records/sigstore": keep,
       "records/tokens": keep,
+      "records/verified-by": keep,
       "records/waiting": keep,
     },
     admissionSeed: true,

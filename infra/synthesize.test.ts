@@ -51,7 +51,7 @@ describe("cdk-nag's AWS Solutions pack", () => {
         "WebhookRole records/latest",
         "WebhookRole records/receivers",
         "SourceRole artifacts",
-        ...["checks", "contents", "history", "latest", "receivers", "sigstore", "tokens", "waiting"].map(
+        ...["checks", "contents", "history", "latest", "receivers", "sigstore", "tokens", "verified-by", "waiting"].map(
           (prefix) => `SourceRole records/${prefix}`,
         ),
         "ApplyRole artifacts",
