@@ -75,7 +75,7 @@ function verified(name: Buffer): Buffer {
 
 function isForbidden(part: string): boolean {
   if (part === "." || part === "..") return true;
-  // A cheap look first: nearly no name has any of this.
+  // A cheap look first: nearly every name is without all of it.
   if (!/git|[\u0080-\uffff]/i.test(part)) return false;
   const seen = part.replace(unseen, "").toLowerCase();
   return /^(\.git|git~1)[. ]*(:.*)?$/.test(seen);

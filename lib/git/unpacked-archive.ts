@@ -13,7 +13,7 @@ export type UnpackedArchive = { root: Directory; close(): void };
 type Place = { start: number; size: number };
 
 /**
- * Unpacks an artifact into a tree that can become part of another. Links are left out, as no artifact has any (ART-008). Throws
+ * Unpacks an artifact into a tree that can become part of another. Links are left out, as every artifact lacks them (ART-008). Throws
  * GitError `corrupt` for an archive that cannot be read or has names that lead out of it (ART-020), `too-large` beyond the bounds.
  */
 export async function unpackArchive(

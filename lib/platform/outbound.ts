@@ -104,7 +104,7 @@ function newAgent(outbound: Outbound, protocol: "http:" | "https:"): HttpAgent |
         })
         .catch(fail);
     } catch (error) {
-      // Told as any other failure of a connection: by an event of the request.
+      // Told as every other failure of a connection: by an event of the request.
       process.nextTick(fail, error);
     }
     return undefined;
