@@ -1,10 +1,10 @@
 import type { Bucket } from "../../api/bucket.ts";
 import { type AzureAccess, azureBlobStore } from "../../bucket/azure-blob.ts";
-import { azureToken } from "../../identity/azure.ts";
+import { azureIdentityOf, azureToken } from "../../identity/azure.ts";
 import { isBlobHost, publicAuthority } from "../../identity/azure-clouds.ts";
 import { type AzurePrincipal, principalAddress, principalToken } from "../../identity/azure-principal.ts";
 import { readCertificate } from "../../identity/client-certificate.ts";
-import { IdentityError } from "../../identity/identity.ts";
+import { type CloudIdentity, IdentityError } from "../../identity/identity.ts";
 import { serviceExchange } from "../../platform/exchange.ts";
 import type { Json } from "../../platform/ports.ts";
 import { keptAccessToken, sourceIdentity } from "../source/provider-identity.ts";
@@ -110,7 +110,7 @@ async function ofIdentity(object: Bucket, secrets: BucketSecrets, context: Acces
     if (isNamed || !(error instanceof IdentityError)) throw error;
     return undefined;
   });
-  if (identity === undefined) return anonymous;
+  if (identity === undefined || (!isNamed && !standsForSomebody(identity.identity))) return anonymous;
   const { endpoint } = object.spec;
   const host = URL.canParse(endpoint) ? new URL(endpoint).hostname : "";
   if (!isBlobHost(host)) {
@@ -124,4 +124,16 @@ async function ofIdentity(object: Bucket, secrets: BucketSecrets, context: Acces
   const token = whileValid(() => keptAccessToken(context, identity, purpose, (who) => azureToken(who, scope, options)));
   const access: AzureAccess = { type: "token", token: async () => (await token()).token };
   return { access, who: ["identity", identity.id], hidden: [] };
+}
+
+/** The controller's ServiceAccount is in every cluster with an installation, and has an identity in Azure only where somebody gave it one. */
+function standsForSomebody(identity: CloudIdentity): boolean {
+  if (identity.type === "own") return false;
+  try {
+    azureIdentityOf(identity.account);
+    return true;
+  } catch (error) {
+    if (error instanceof IdentityError) return false;
+    throw error;
+  }
 }
