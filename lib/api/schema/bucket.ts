@@ -1,3 +1,4 @@
+import { accessFrom } from "./access-from.ts";
 import { artifact } from "./artifact.ts";
 import { age, readiness, schedule } from "./column.ts";
 import { conditions } from "./condition.ts";
@@ -6,7 +7,6 @@ import {
   flag,
   interval,
   lastHandledReconcileAt,
-  list,
   localReference,
   object,
   observedGeneration,
@@ -14,7 +14,6 @@ import {
   shortInterval,
   status,
   text,
-  textMap,
   word,
 } from "./field.ts";
 
@@ -54,14 +53,7 @@ export const bucketSpec = object(
     ),
     ignore: optional(text("Patterns of objects to leave out, in the format of .sourceignore.")),
     suspend: optional(flag("Whether the object is left alone.")),
-    accessFrom: optional(
-      object("Deprecated and without effect.", {
-        namespaceSelectors: list(
-          "Namespaces.",
-          object("A selector.", { matchLabels: optional(textMap("Labels that must be equal.")) }),
-        ),
-      }),
-    ),
+    accessFrom: optional(accessFrom),
   },
   [
     {

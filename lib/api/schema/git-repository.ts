@@ -1,3 +1,4 @@
+import { accessFrom } from "./access-from.ts";
 import { artifact } from "./artifact.ts";
 import { age, readiness, schedule } from "./column.ts";
 import { conditions } from "./condition.ts";
@@ -14,7 +15,6 @@ import {
   shortInterval,
   status,
   text,
-  textMap,
   word,
 } from "./field.ts";
 
@@ -87,14 +87,7 @@ export const gitRepositorySpec = object(
     recurseSubmodules: optional(flag("Whether submodules are checked out as well.")),
     suspend: optional(flag("Whether the object is left alone.")),
     gitImplementation: optional(word("Deprecated and without effect.", ["go-git", "libgit2"])),
-    accessFrom: optional(
-      object("Deprecated and without effect.", {
-        namespaceSelectors: list(
-          "Namespaces.",
-          object("A selector.", { matchLabels: optional(textMap("Labels that must be equal.")) }),
-        ),
-      }),
-    ),
+    accessFrom: optional(accessFrom),
   },
   [
     {

@@ -1,3 +1,4 @@
+import { accessFrom } from "./access-from.ts";
 import { artifact } from "./artifact.ts";
 import { age, readiness, schedule } from "./column.ts";
 import { conditions } from "./condition.ts";
@@ -13,7 +14,6 @@ import {
   optional,
   status,
   text,
-  textMap,
   word,
 } from "./field.ts";
 
@@ -58,14 +58,7 @@ export const helmChartSpec = object(
     suspend: optional(flag("Whether the object is left alone.")),
     verify: optional(verification),
     valuesFile: optional(text("Deprecated and without effect.")),
-    accessFrom: optional(
-      object("Deprecated and without effect.", {
-        namespaceSelectors: list(
-          "Namespaces.",
-          object("A selector.", { matchLabels: optional(textMap("Labels that must be equal.")) }),
-        ),
-      }),
-    ),
+    accessFrom: optional(accessFrom),
   },
   [
     {

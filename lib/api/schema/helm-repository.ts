@@ -1,3 +1,4 @@
+import { accessFrom } from "./access-from.ts";
 import { artifact } from "./artifact.ts";
 import { age, passivity, readiness, schedule } from "./column.ts";
 import { conditions } from "./condition.ts";
@@ -6,7 +7,6 @@ import {
   flag,
   interval,
   lastHandledReconcileAt,
-  list,
   localReference,
   object,
   observedGeneration,
@@ -14,7 +14,6 @@ import {
   shortInterval,
   status,
   text,
-  textMap,
   word,
 } from "./field.ts";
 
@@ -59,14 +58,7 @@ export const helmRepositorySpec = object("Which repository of charts to offer th
   ),
   insecure: optional(flag("Whether a registry is asked over plain HTTP. Without effect for the type `default`.")),
   suspend: optional(flag("Whether the object is left alone.")),
-  accessFrom: optional(
-    object("Without effect.", {
-      namespaceSelectors: list(
-        "Namespaces.",
-        object("A selector.", { matchLabels: optional(textMap("Labels that must be equal.")) }),
-      ),
-    }),
-  ),
+  accessFrom: optional(accessFrom),
 });
 
 /** `HelmRepository.status`. */

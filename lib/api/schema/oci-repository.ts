@@ -61,7 +61,7 @@ export const ociRepositorySpec = object("Which artifact of which repository of a
   ref: optional(reference),
   layerSelector: optional(layerSelector),
   provider: optional(
-    word("Whose kind of credentials is used where no Secret has any.", ["generic", "aws", "azure", "gcp"], {
+    word("Whose kind of credentials is used where no Secret has them.", ["generic", "aws", "azure", "gcp"], {
       default: "generic",
     }),
   ),
