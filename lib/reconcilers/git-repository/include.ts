@@ -5,9 +5,7 @@ import type { Checkout } from "../../git/checkout.ts";
 import { currentRevision } from "../../git/git-source.ts";
 import { graft, nodeAt, resolvePath } from "../../git/graft.ts";
 import { unpackArchive } from "../../git/unpacked-archive.ts";
-import { wrongDigest } from "../../platform/artifact-digest.ts";
-import { download } from "../../platform/http.ts";
-import { artifactKey, keyOfArtifactUrl } from "../artifact-storage.ts";
+import { ArtifactUnavailable, fetchOfferedArtifact } from "../source/fetch-artifact.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import type { SourcePass } from "../source/source-kind.ts";
 
@@ -172,27 +170,22 @@ async function addInclude(
   }
 }
 
-/** From the store, where only the included object's own files count (TM-004), or from the source-controller that serves it. */
+/** The bytes of an included artifact, in words that follow those of the copy. */
 async function readArtifact(
   { object, context, signal }: GitPass,
   name: string,
   artifact: Artifact,
 ): Promise<Uint8Array> {
-  const key = keyOfArtifactUrl(context.endpoint, artifact.url);
-  const file = key?.slice(key.lastIndexOf("/") + 1) ?? "";
-  const { namespace = "" } = object.metadata;
-  if (
-    key !== undefined &&
-    key !== artifactKey(context.clusterId, { kind: "GitRepository", metadata: { namespace, name } }, file)
-  )
-    throw new Error("its status names an artifact that is not its own");
   if ((artifact.size ?? 0) > sizeLimit) throw new Error(`its artifact is larger than ${sizeLimit} bytes`);
-  const bytes =
-    key === undefined
-      ? await download(artifact.url, { limit: sizeLimit, signal, redirects: 3 })
-      : await context.artifacts.get(key);
-  if (bytes === undefined) throw new Error("its artifact is not in storage");
-  const problem = await wrongDigest(bytes, artifact.digest);
-  if (problem !== undefined) throw new Error(problem);
-  return bytes;
+  const { namespace = "" } = object.metadata;
+  const { artifacts, clusterId, endpoint } = context;
+  try {
+    const offered = { kind: "GitRepository", namespace, name, artifact };
+    return await fetchOfferedArtifact(offered, { artifacts, clusterId, endpoint, signal }, sizeLimit);
+  } catch (error) {
+    if (!(error instanceof ArtifactUnavailable)) throw error;
+    if (error.what === "foreign") throw new Error("its status names an artifact that is not its own", { cause: error });
+    if (error.what === "missing") throw new Error("its artifact is not in storage", { cause: error });
+    throw error.cause;
+  }
 }

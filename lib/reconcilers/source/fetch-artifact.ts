@@ -18,17 +18,19 @@ export class ArtifactUnavailable extends Error {
   }
 }
 
-/** Artifacts of this size and more are refused: they would not fit into the memory of a function. */
-const sizeLimit = 512 * 1024 * 1024;
+/** Larger artifacts are refused unless a caller says otherwise: they would not fit into the memory of a function. Bytes. */
+const usualLimit = 512 * 1024 * 1024;
 
 /**
  * The bytes of an artifact, their digest checked (KS-025, KS-026, ART-021): from the store where Sluice keeps it, else from the
  * address that somebody else serves it at, over HTTP (EA-003). Who may write a source's status must not reach what the store keeps of
- * another object (TM-004). Throws ArtifactUnavailable.
+ * another object (TM-004). `limit` bounds what is downloaded. Throws ArtifactUnavailable, whose cause has the bare words of what a
+ * download or a digest came to.
  */
 export async function fetchOfferedArtifact(
   { kind, namespace, name, artifact }: OfferedArtifact,
   context: Pick<Context, "artifacts" | "clusterId" | "endpoint" | "signal">,
+  limit = usualLimit,
 ): Promise<Uint8Array> {
   const key = keyOfArtifactUrl(context.endpoint, artifact.url);
   const file = key?.slice(key.lastIndexOf("/") + 1) ?? "";
@@ -37,16 +39,22 @@ export async function fetchOfferedArtifact(
       "foreign",
       `the address in the status of ${kind}/${namespace}/${name} is not of an artifact of its own`,
     );
-  const bytes = key === undefined ? await downloadArtifact(artifact.url, context) : await context.artifacts.get(key);
+  const bytes =
+    key === undefined ? await downloadArtifact(artifact.url, limit, context) : await context.artifacts.get(key);
   if (bytes === undefined) throw new ArtifactUnavailable("missing", "artifact not found");
   const problem = await wrongDigest(bytes, artifact.digest);
-  if (problem !== undefined) throw new ArtifactUnavailable("digest", `failed to verify archive: ${problem}`);
+  if (problem !== undefined)
+    throw new ArtifactUnavailable("digest", `failed to verify archive: ${problem}`, { cause: new Error(problem) });
   return bytes;
 }
 
-async function downloadArtifact(url: string, { signal }: Pick<Context, "signal">): Promise<Uint8Array | undefined> {
+async function downloadArtifact(
+  url: string,
+  limit: number,
+  { signal }: Pick<Context, "signal">,
+): Promise<Uint8Array | undefined> {
   try {
-    return await download(url, { limit: sizeLimit, signal, redirects: 3 });
+    return await download(url, { limit, signal, redirects: 3 });
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new ArtifactUnavailable("download", `failed to download archive: ${words}`, { cause: error });
