@@ -25,15 +25,21 @@ export async function shareCheck<T extends Json>(
   const key = await sharedKey(context, "checks", asked);
   const me = sharerName(context, object);
   const since = freshSince(context, object);
-  const alone = await readShared(records, key);
-  if (alone.shared.sharers.length === 1 && alone.shared.sharers[0] === me && alone.shared.at < since) {
+  const first = await readShared(records, key);
+  if (first.shared.sharers.length === 1 && first.shared.sharers[0] === me && first.shared.at < since) {
     const at = clock.now().getTime();
     const value = await check();
-    if (!isDeepStrictEqual(value, alone.shared.value))
-      await writeShared(records, key, alone, { value, at, sharers: [me] });
+    if (!isDeepStrictEqual(value, first.shared.value))
+      await writeShared(records, key, first, { value, at, sharers: [me] });
     return value;
   }
-  const { found, mine } = await awaitOrLease(context, key, me, ({ value, at }) => value !== undefined && at >= since);
+  const { found, mine } = await awaitOrLease(
+    context,
+    key,
+    me,
+    ({ value, at }) => value !== undefined && at >= since,
+    first,
+  );
   const { shared } = found;
   if (!mine && shared.value !== undefined && isAnswer(shared.value)) {
     if (!shared.sharers.includes(me))

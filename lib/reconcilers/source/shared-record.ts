@@ -95,17 +95,21 @@ export function withSharer(sharers: readonly string[], one: string): string[] {
 
 /**
  * Waits until what is shared serves (`serves`), or until the work is this object's to do: then it holds the lease. Throws
- * SharedWorkUnderWay after a second in which somebody else had it.
+ * SharedWorkUnderWay after a second in which somebody else had it. `known` is what was just read. What is found with the lease has no
+ * version: whoever ends the lease reads who has joined.
  */
 export async function awaitOrLease(
   { records, clock, signal }: Pick<Context, "records" | "clock" | "signal">,
   key: string,
   me: string,
   serves: (shared: Shared) => boolean,
+  known?: Found,
 ): Promise<{ found: Found; mine: boolean }> {
   const giveUp = Date.now() + patienceMilliseconds;
+  let read = known;
   for (let pause = 20; ; ) {
-    const found = await readShared(records, key);
+    const found = read ?? (await readShared(records, key));
+    read = undefined;
     const { shared } = found;
     if (serves(shared)) return { found, mine: false };
     const now = clock.now().getTime();
@@ -116,7 +120,8 @@ export async function awaitOrLease(
         sharers: withSharer(shared.sharers, me),
         lease: { until: now + leaseMilliseconds, by: me },
       };
-      if (await writeShared(records, key, found, leased)) return { found: await readShared(records, key), mine: true };
+      if (await writeShared(records, key, found, leased))
+        return { found: { shared: leased, version: undefined }, mine: true };
       continue;
     }
     if (Date.now() > giveUp) throw new SharedWorkUnderWay();
