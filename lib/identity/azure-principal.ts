@@ -2,7 +2,7 @@ import { constants, randomUUID, sign } from "node:crypto";
 import type { Exchange } from "../platform/exchange.ts";
 import { cloudOf } from "./azure-clouds.ts";
 import type { ClientCertificate } from "./client-certificate.ts";
-import { formBody, messageOf, parseAnswer, textField } from "./cloud-request.ts";
+import { formBody, messageOf, readTokenAnswer } from "./cloud-request.ts";
 import { type AccessToken, IdentityError } from "./identity.ts";
 
 /** How a client proves to Entra ID that it is the one: a secret, or a certificate's key. */
@@ -42,15 +42,11 @@ export async function principalToken(
     ...proofOf(principal, url),
   });
   const sent = { method: "POST" as const, url, headers: { ...headers, accept: "application/json" }, body };
-  const answer = await exchange(sent, signal);
-  const fields = parseAnswer(answer.body);
-  const token = textField(fields, "access_token");
-  if (answer.status === 200 && token !== undefined)
-    return { token, expiresAt: new Date(askedAt + (Number(fields?.expires_in) || 0) * 1000) };
-  const complaint = (name: string) => textField(fields, name)?.slice(0, 500).split("\n")[0]?.trimEnd() ?? "";
-  const code = complaint("error") || `status ${answer.status}`;
+  const answer = readTokenAnswer(await exchange(sent, signal), askedAt);
+  if ("granted" in answer) return answer.granted;
+  const { code, description } = answer.refused;
   throw new IdentityError(
-    `Entra ID refused a token for client ${client.slice(0, 100)} of tenant ${tenant}: ${code}: ${complaint("error_description")}`.replace(
+    `Entra ID refused a token for client ${client.slice(0, 100)} of tenant ${tenant}: ${code}: ${description}`.replace(
       /: $/,
       "",
     ),

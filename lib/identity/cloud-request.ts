@@ -1,5 +1,5 @@
 import { serviceExchange } from "../platform/exchange.ts";
-import { type CloudOptions, IdentityError } from "./identity.ts";
+import { type AccessToken, type CloudOptions, IdentityError } from "./identity.ts";
 
 /** One request to a cloud's API. `body` is sent as it is; headers are complete but for its length. */
 export type CloudRequest = {
@@ -62,4 +62,17 @@ export function formBody(fields: Readonly<Record<string, string>>): Pick<CloudRe
     headers: { "content-type": "application/x-www-form-urlencoded" },
     body: new URLSearchParams(fields).toString(),
   };
+}
+
+/** What a token endpoint answered (RFC 6749, section 5): a token that was asked for at `askedAt`, or its complaint in bounded words. */
+export type TokenAnswer = { granted: AccessToken } | { refused: { code: string; description: string } };
+
+/** Reads the answer of a token endpoint; `askedAt` is in milliseconds since 1970. */
+export function readTokenAnswer({ status, body }: { status: number; body: string }, askedAt: number): TokenAnswer {
+  const fields = parseAnswer(body);
+  const token = textField(fields, "access_token");
+  if (status === 200 && token !== undefined)
+    return { granted: { token, expiresAt: new Date(askedAt + (Number(fields?.expires_in) || 0) * 1000) } };
+  const complaint = (name: string) => textField(fields, name)?.slice(0, 500).split("\n")[0]?.trimEnd() ?? "";
+  return { refused: { code: complaint("error") || `status ${status}`, description: complaint("error_description") } };
 }

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import type { Exchange } from "../platform/exchange.ts";
-import { formBody, isFields, parseAnswer, textField } from "./cloud-request.ts";
+import { formBody, isFields, readTokenAnswer, textField } from "./cloud-request.ts";
 import { type AccessToken, IdentityError } from "./identity.ts";
 
 /** Credentials of Google in a file: where their tokens are asked for, and what is sent for one. */
@@ -49,15 +49,11 @@ export async function gcpKeyToken(
   const askedAt = Date.now();
   const { headers = {}, body = "" } = formBody(key.grant(scopes));
   const sent = { method: "POST" as const, url: key.tokenAddress, headers: { ...headers, accept: "application/json" } };
-  const answer = await exchange({ ...sent, body }, signal);
-  const fields = parseAnswer(answer.body);
-  const token = textField(fields, "access_token");
-  if (answer.status === 200 && token !== undefined)
-    return { token, expiresAt: new Date(askedAt + (Number(fields?.expires_in) || 0) * 1000) };
-  const complaint = (name: string) => textField(fields, name)?.slice(0, 500).split("\n")[0]?.trimEnd() ?? "";
-  const code = complaint("error") || `status ${answer.status}`;
+  const answer = readTokenAnswer(await exchange({ ...sent, body }, signal), askedAt);
+  if ("granted" in answer) return answer.granted;
+  const { code, description } = answer.refused;
   throw new IdentityError(
-    `Google refused a token for the credentials of '${named}': ${[code, complaint("error_description")].filter((text) => text !== "").join(": ")}`,
+    `Google refused a token for the credentials of '${named}': ${[code, description].filter((text) => text !== "").join(": ")}`,
   );
 }
 
