@@ -3,17 +3,9 @@ import { isDeepStrictEqual } from "node:util";
 import { ask, readBody } from "../platform/ask.ts";
 import { type DerValue, derTags, oidText, readDer } from "./der.ts";
 import { type Certificate, readExtensions, usages } from "./notation-certificate.ts";
+import { signatureDigests } from "./signature-algorithms.ts";
 import { VerificationError } from "./verification-error.ts";
 
-/** Algorithms of signatures over lists, as Go takes them, and their digests. */
-const digests: Readonly<Record<string, string>> = {
-  "1.2.840.113549.1.1.11": "sha256",
-  "1.2.840.113549.1.1.12": "sha384",
-  "1.2.840.113549.1.1.13": "sha512",
-  "1.2.840.10045.4.3.2": "sha256",
-  "1.2.840.10045.4.3.3": "sha384",
-  "1.2.840.10045.4.3.4": "sha512",
-};
 /** Says for whom the list is, which is all that may be critical in one. */
 const issuingPoint = "2.5.29.28";
 /** A list's size, how many places it is looked for in, and how long each may be silent or take, in milliseconds. */
@@ -85,7 +77,7 @@ export function isListed(certificate: Certificate, der: Buffer, issuer: Certific
     throw new Error("it is malformed");
   if (name?.bytes.equals(issuer.subjectName) !== true) throw new Error("it is of another issuer");
   if (((issuer.keyUsage?.bits ?? 0) & usages.listSign) === 0) throw new Error("its issuer may not issue lists");
-  const digest = digests[oidText(readDer(algorithm.content)[0]?.content ?? Buffer.alloc(0))];
+  const digest = signatureDigests[oidText(readDer(algorithm.content)[0]?.content ?? Buffer.alloc(0))];
   if (digest === undefined) throw new Error("it is signed by an algorithm that is not supported");
   if (!verify(digest, body.bytes, issuer.x509.publicKey, signature.content.subarray(1)))
     throw new Error("its signature is not of its issuer");

@@ -1,6 +1,7 @@
 import { createHash, verify, type X509Certificate } from "node:crypto";
 import { type DerValue, derTags, oidText, readDer } from "./der.ts";
 import { type Certificate, checkChain, parseCertificate } from "./notation-certificate.ts";
+import { signatureDigests } from "./signature-algorithms.ts";
 import { VerificationError } from "./verification-error.ts";
 
 /** When something was there, as an authority of timestamps says it: between two times, milliseconds since 1970. */
@@ -25,15 +26,6 @@ const hashes: Readonly<Record<string, string>> = {
   "2.16.840.1.101.3.4.2.1": "sha256",
   "2.16.840.1.101.3.4.2.2": "sha384",
   "2.16.840.1.101.3.4.2.3": "sha512",
-};
-/** Algorithms of signatures that name their digest. */
-const signatureDigests: Readonly<Record<string, string>> = {
-  "1.2.840.113549.1.1.11": "sha256",
-  "1.2.840.113549.1.1.12": "sha384",
-  "1.2.840.113549.1.1.13": "sha512",
-  "1.2.840.10045.4.3.2": "sha256",
-  "1.2.840.10045.4.3.3": "sha384",
-  "1.2.840.10045.4.3.4": "sha512",
 };
 const limits = { bytes: 128 * 1024, certificates: 10, chain: 10 };
 const nothing = Buffer.alloc(0);
