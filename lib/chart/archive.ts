@@ -1,5 +1,6 @@
 import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
+import { isEntrySize } from "../platform/archive/entry-size.ts";
 
 /** A file of a chart. The name is relative to the chart, separated by `/`. */
 export type ChartFile = { name: string; content: Buffer };
@@ -93,8 +94,7 @@ export async function visitTarGz(
     for await (const entry of entries) {
       if (++count > entryLimit) throw new Error(`archive has more than ${entryLimit} entries`);
       const { name, type, size = 0 } = entry.header;
-      // The reader leaves a size that is no number null, and would wait for its content for ever.
-      if (!Number.isSafeInteger(size) || size < 0) throw new Error("archive/tar: invalid tar header");
+      if (!isEntrySize(size)) throw new Error("archive/tar: invalid tar header");
       const take = visit({ name, type: type ?? "file", size });
       if (take === undefined) {
         entry.resume();

@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
+import { isEntrySize } from "../platform/archive/entry-size.ts";
 import { openSpool } from "../platform/spool.ts";
 import { GitError } from "./git-error.ts";
 import { graft, nodeAt } from "./graft.ts";
@@ -33,6 +34,7 @@ export async function unpackArchive(
     feeding.catch(() => undefined);
     for await (const entry of entries) {
       const { name, type, mode = 0, size = 0 } = entry.header;
+      if (!isEntrySize(size)) throw new GitError("corrupt", "the archive has an entry whose size is not a number");
       const path = pathOf(name, limits);
       if (path.length > limits.treeDepth)
         throw new GitError("too-large", `the archive has more than ${limits.treeDepth} directories in each other`);

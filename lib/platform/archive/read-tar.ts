@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { extract, type Header } from "tar-stream";
 import type { Spool } from "../spool.ts";
+import { isEntrySize } from "./entry-size.ts";
 
 /** One entry of an archive that was read. The path is relative, with slashes, and leads nowhere above the root. */
 export type ArchiveEntry<Content = Buffer> =
@@ -94,8 +95,7 @@ async function* entriesOf<Content>(
       if (++count > limits.entries)
         throw new ArchiveError("too-large", `the archive has more than ${limits.entries} entries`);
       const { size } = header;
-      // tar-stream would wait for the end of what has no length.
-      if (size === null || size === undefined || !Number.isSafeInteger(size) || size < 0)
+      if (!isEntrySize(size))
         throw new ArchiveError("tar", `the size of the entry ${told(header.name)} is not a number`);
       const path = checkedPath(header.name);
       if (header.type === "directory") {
