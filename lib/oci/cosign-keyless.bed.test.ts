@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Signer, type Sigstore, startSigstore } from "../../test/bed/cosign/sigstore.ts";
 import { uncheckedBundle } from "../../test/bed/cosign/unchecked-bundle.ts";
-import { pushArtifact, pushManifest } from "../../test/bed/registry/push.ts";
+import { artifactPusher, type PushedReference, pushArtifact, pushManifest } from "../../test/bed/registry/push.ts";
 import { type Registry as RunningRegistry, startRegistry } from "../../test/bed/registry/registry.ts";
 import { verifyCosign } from "./cosign.ts";
 import { keylessTrust } from "./cosign-keyless.ts";
@@ -12,7 +12,6 @@ import type { Identity } from "./oidc-identity.ts";
 import { openRegistry } from "./registry.ts";
 import { parseTrustedRoot } from "./sigstore-trusted-root.ts";
 
-type Signed = { repository: string; digest: string; reference: string };
 type LogEntry = {
   integratedTime: string;
   canonicalizedBody: string;
@@ -33,17 +32,10 @@ describe("signatures without keys", () => {
   let sigstore: Sigstore;
   let other: Sigstore;
   let directory: string;
-  let count = 0;
 
-  const artifact = async (): Promise<Signed> => {
-    count += 1;
-    const repository = `team/app-${count}`;
-    const layers = [{ mediaType: "text/plain", content: Buffer.from(`content ${count}`) }];
-    const { digest } = await pushArtifact({ url: registry.url, repository }, "v1", { layers });
-    return { repository, digest, reference: `${registry.address}/${repository}@${digest}` };
-  };
+  const artifact = artifactPusher(() => registry);
   const check = async (
-    { repository: path, digest }: Signed,
+    { repository: path, digest }: PushedReference,
     { root = sigstore.trustedRoot, identities = [] }: { root?: Buffer | string; identities?: Identity[] } = {},
   ) => {
     const opened = openRegistry({ repository: { host: registry.address, path }, outbound: {}, insecure: true });
@@ -59,13 +51,13 @@ describe("signatures without keys", () => {
     const headers = { accept: "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json" };
     return Buffer.from(await (await fetch(`${registry.url}/v2/${repository}/${path}`, { headers })).arrayBuffer());
   };
-  const bundleOf = async ({ repository, digest }: Signed): Promise<Bundle> => {
+  const bundleOf = async ({ repository, digest }: PushedReference): Promise<Bundle> => {
     const index = JSON.parse((await read(repository, `manifests/${digest.replace(":", "-")}`)).toString());
     const referrer = JSON.parse((await read(repository, `manifests/${index.manifests[0].digest}`)).toString());
     return JSON.parse((await read(repository, `blobs/${referrer.layers[0].digest}`)).toString());
   };
   /** Makes a bundle the one that refers to an artifact. */
-  const refer = async ({ repository, digest }: Signed, bundle: unknown) => {
+  const refer = async ({ repository, digest }: PushedReference, bundle: unknown) => {
     const target = { url: registry.url, repository };
     const artifactType = "application/vnd.dev.sigstore.bundle.v0.3+json";
     const layers = [{ mediaType: artifactType, content: Buffer.from(JSON.stringify(bundle)) }];

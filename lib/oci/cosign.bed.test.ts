@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Cosign, openCosign } from "../../test/bed/cosign/cosign.ts";
 import { type RegistryFront, startRegistryFront } from "../../test/bed/registry/front.ts";
-import { digestOf, pushArtifact, pushBlob, pushManifest } from "../../test/bed/registry/push.ts";
+import { artifactPusher, digestOf, pushArtifact, pushBlob, pushManifest } from "../../test/bed/registry/push.ts";
 import { type Registry as RunningRegistry, startRegistry } from "../../test/bed/registry/registry.ts";
 import { keyTrust, verifyCosign } from "./cosign.ts";
 import { parsePublicKey } from "./cosign-key.ts";
@@ -26,17 +26,9 @@ describe("cosign's signatures", () => {
     rsa: generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey,
     ed25519: generateKeyPairSync("ed25519").privateKey,
   };
-  let count = 0;
 
   const target = (repository: string) => ({ url: registry.url, repository });
-  /** A new artifact in a new repository. */
-  const artifact = async () => {
-    count += 1;
-    const repository = `team/app-${count}`;
-    const layers = [{ mediaType: "text/plain", content: Buffer.from(`content ${count}`) }];
-    const { digest } = await pushArtifact(target(repository), "v1", { layers });
-    return { repository, digest, reference: `${registry.address}/${repository}@${digest}` };
-  };
+  const artifact = artifactPusher(() => registry);
   const check = ({ repository, digest }: { repository: string; digest: string }, ...names: string[]) => {
     const [host = "", path = ""] = [front.address, repository];
     const opened = openRegistry({ repository: { host, path }, outbound: {}, insecure: true });

@@ -14,7 +14,7 @@ import {
   type NotationIdentity,
 } from "../../test/bed/notation/certificate.ts";
 import { type Notation, openNotation } from "../../test/bed/notation/notation.ts";
-import { pushArtifact, pushBlob, pushManifest } from "../../test/bed/registry/push.ts";
+import { artifactPusher, type PushedReference, pushBlob, pushManifest } from "../../test/bed/registry/push.ts";
 import { type Registry as RunningRegistry, startRegistry } from "../../test/bed/registry/registry.ts";
 import { verifyNotation } from "./notation.ts";
 import { parseCose } from "./notation-cose.ts";
@@ -24,26 +24,17 @@ import { openRegistry } from "./registry.ts";
 import { verifyTimestamp } from "./timestamp-token.ts";
 import { VerificationError } from "./verification-error.ts";
 
-type Signed = { repository: string; digest: string; reference: string };
-
 describe("notation's signatures", () => {
   let registry: RunningRegistry;
   let notation: Notation;
   let sigstore: Sigstore;
   let directory: string;
-  let count = 0;
   const logged: string[] = [];
   const authority = makeIdentity({ commonName: "root", authority: {} });
   const middle = makeIdentity({ commonName: "middle", issuer: authority, authority: { pathLength: 0 } });
   const leaf = (wish: Partial<CertificateWish> = {}) => makeIdentity({ commonName: "dev", issuer: middle, ...wish });
 
-  const artifact = async (): Promise<Signed> => {
-    count += 1;
-    const repository = `team/app-${count}`;
-    const layers = [{ mediaType: "text/plain", content: Buffer.from(`content ${count}`) }];
-    const { digest } = await pushArtifact({ url: registry.url, repository }, "v1", { layers });
-    return { repository, digest, reference: `${registry.address}/${repository}@${digest}` };
-  };
+  const artifact = artifactPusher(() => registry);
   const statement = (more: Record<string, unknown> = {}, verification: Record<string, unknown> = {}) => ({
     version: "1.0",
     trustPolicies: [
@@ -58,7 +49,7 @@ describe("notation's signatures", () => {
     ],
   });
   const check = (
-    { repository: path, digest }: Signed,
+    { repository: path, digest }: PushedReference,
     policy: unknown,
     certificates = [authority.certificate],
     days = 0,
@@ -278,7 +269,7 @@ describe("notation's signatures", () => {
   });
 
   type Manifest = { config: unknown; layers: { mediaType: string; digest: string }[] };
-  async function signatureOf({ repository, digest }: Signed): Promise<{ manifest: Manifest; blob: Buffer }> {
+  async function signatureOf({ repository, digest }: PushedReference): Promise<{ manifest: Manifest; blob: Buffer }> {
     const get = async (path: string) => {
       const headers = { accept: "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json" };
       return Buffer.from(await (await fetch(`${registry.url}/v2/${repository}/${path}`, { headers })).arrayBuffer());
@@ -289,7 +280,7 @@ describe("notation's signatures", () => {
   }
 
   /** Makes bytes the one signature that refers to an artifact. */
-  async function refer({ repository, digest }: Signed, { layers }: Manifest, blob: Buffer): Promise<void> {
+  async function refer({ repository, digest }: PushedReference, { layers }: Manifest, blob: Buffer): Promise<void> {
     const target = { url: registry.url, repository };
     const layer = await pushBlob(target, { mediaType: layers[0]?.mediaType ?? "", content: blob });
     const config = await pushBlob(target, {

@@ -6,7 +6,8 @@ import { pack } from "tar-stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bedPart } from "../../test/bed/bed.ts";
 import { type ChartRepositoryServer, helm, startChartRepository } from "../../test/bed/chart-repository.ts";
-import { conditionOf, openWorkspace, type Reconciled, type Workspace } from "../../test/bed/workspace.ts";
+import { helmCharts } from "../../test/bed/helm-charts.ts";
+import { conditionOf, openWorkspace, type Workspace } from "../../test/bed/workspace.ts";
 
 const valuesProd = "# prod\nmessage: prod\nnested: {a: 1, b: [1, 2]}\n";
 const valuesMore = "nested: {a: null, c: yes, b: [3]}\n";
@@ -15,14 +16,10 @@ describe("a HelmChart of a HelmRepository", () => {
   let workspace: Workspace;
   let server: ChartRepositoryServer;
   let artifacts: string;
-  const path = (object: Reconciled) => join(artifacts, "bed", object.status?.artifact?.path ?? "");
-  const create = (name: string, spec: Record<string, unknown> = {}) =>
-    workspace.create({
-      apiVersion: "source.toolkit.fluxcd.io/v1",
-      kind: "HelmChart",
-      metadata: { name },
-      spec: { chart: "app", interval: "1h", sourceRef: { kind: "HelmRepository", name: "charts" }, ...spec },
-    });
+  const { path, create, ready, failed } = helmCharts(() => ({ workspace, artifacts }), {
+    chart: "app",
+    sourceRef: { kind: "HelmRepository", name: "charts" },
+  });
   const repository = (name: string, url: string, spec: Record<string, unknown> = {}) =>
     workspace.create({
       apiVersion: "source.toolkit.fluxcd.io/v1",
@@ -30,17 +27,6 @@ describe("a HelmChart of a HelmRepository", () => {
       metadata: { name },
       spec: { url, interval: "1h", certSecretRef: { name: "ca" }, ...spec },
     });
-  const ready = (name: string, revision?: string) =>
-    workspace.until(
-      "HelmChart",
-      name,
-      ({ metadata, status }) =>
-        conditionOf(status, "Ready")?.status === "True" &&
-        conditionOf(status, "Ready")?.observedGeneration === metadata.generation &&
-        (revision === undefined || status?.artifact?.revision === revision),
-    );
-  const failed = (name: string, type: string, words: string) =>
-    workspace.until("HelmChart", name, ({ status }) => conditionOf(status, type)?.message.includes(words) === true);
   const handled = async (name: string) => {
     const value = await workspace.reconcile("HelmChart", name);
     return workspace.until("HelmChart", name, ({ status }) => status?.lastHandledReconcileAt === value);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bedPart } from "../../../test/bed/bed.ts";
 import { type ChartRepositoryServer, helm, startChartRepository } from "../../../test/bed/chart-repository.ts";
+import { helmCharts } from "../../../test/bed/helm-charts.ts";
 import { conditionOf, openWorkspace, type Reconciled, type Workspace } from "../../../test/bed/workspace.ts";
 import { chartLimits, readChartArchive } from "../../chart/archive.ts";
 import type { GitRepository } from "../../host/git/repository.ts";
@@ -28,25 +29,10 @@ describe("a HelmChart of a GitRepository", () => {
   let server: ChartRepositoryServer;
   let artifacts: string;
   let directory: string;
-  const path = (object: Reconciled) => join(artifacts, "bed", object.status?.artifact?.path ?? "");
-  const create = (name: string, spec: Record<string, unknown> = {}) =>
-    workspace.create({
-      apiVersion: "source.toolkit.fluxcd.io/v1",
-      kind: "HelmChart",
-      metadata: { name },
-      spec: { chart: "charts/app", interval: "1h", sourceRef: { kind: "GitRepository", name: "source" }, ...spec },
-    });
-  const ready = (name: string, revision?: string) =>
-    workspace.until(
-      "HelmChart",
-      name,
-      ({ metadata, status }) =>
-        conditionOf(status, "Ready")?.status === "True" &&
-        conditionOf(status, "Ready")?.observedGeneration === metadata.generation &&
-        (revision === undefined || status?.artifact?.revision === revision),
-    );
-  const failed = (name: string, type: string, words: string) =>
-    workspace.until("HelmChart", name, ({ status }) => conditionOf(status, type)?.message.includes(words) === true);
+  const { path, create, ready, failed } = helmCharts(() => ({ workspace, artifacts }), {
+    chart: "charts/app",
+    sourceRef: { kind: "GitRepository", name: "source" },
+  });
   const push = async (changes: Record<string, string | Uint8Array | null>) => {
     const commit = await repository.commit(changes);
     await workspace.reconcile("GitRepository", "source");

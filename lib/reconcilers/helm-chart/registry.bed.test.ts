@@ -4,31 +4,19 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bedPart } from "../../../test/bed/bed.ts";
 import { helm } from "../../../test/bed/chart-repository.ts";
+import { helmCharts } from "../../../test/bed/helm-charts.ts";
 import { type Registry, startRegistry } from "../../../test/bed/registry/registry.ts";
-import { conditionOf, openWorkspace, type Reconciled, type Workspace } from "../../../test/bed/workspace.ts";
+import { conditionOf, openWorkspace, type Workspace } from "../../../test/bed/workspace.ts";
 
 describe("a HelmChart of a registry", () => {
   let workspace: Workspace;
   let registry: Registry;
   let artifacts: string;
   let directory: string;
-  const path = (object: Reconciled) => join(artifacts, "bed", object.status?.artifact?.path ?? "");
-  const create = (name: string, spec: Record<string, unknown> = {}) =>
-    workspace.create({
-      apiVersion: "source.toolkit.fluxcd.io/v1",
-      kind: "HelmChart",
-      metadata: { name },
-      spec: { chart: "app", interval: "1h", sourceRef: { kind: "HelmRepository", name: "registry" }, ...spec },
-    });
-  const ready = (name: string, revision: string, seconds?: number) =>
-    workspace.until(
-      "HelmChart",
-      name,
-      ({ status }) => conditionOf(status, "Ready")?.status === "True" && status?.artifact?.revision === revision,
-      seconds,
-    );
-  const failed = (name: string, type: string, words: string) =>
-    workspace.until("HelmChart", name, ({ status }) => conditionOf(status, type)?.message.includes(words) === true);
+  const { path, create, ready, failed } = helmCharts(() => ({ workspace, artifacts }), {
+    chart: "app",
+    sourceRef: { kind: "HelmRepository", name: "registry" },
+  });
   const push = async (version: string): Promise<Buffer> => {
     await mkdir(join(directory, "app/templates"), { recursive: true });
     await writeFile(join(directory, "app/Chart.yaml"), `apiVersion: v2\nname: app\nversion: ${version}\n`);

@@ -38,6 +38,22 @@ export async function pushArtifact(target: PushTarget, tag: string | undefined, 
   return pushManifest(target, tag, manifestType, Buffer.from(JSON.stringify(manifest)));
 }
 
+/** An artifact in a registry, by its repository's path and its digest; `reference` is both, as programs that sign take it. */
+export type PushedReference = { repository: string; digest: string; reference: string };
+
+/** Pushes artifacts of one layer, each to the repository `team/app-<n>` with content of its own. */
+export function artifactPusher(registry: () => { url: string; address: string }): () => Promise<PushedReference> {
+  let count = 0;
+  return async () => {
+    count += 1;
+    const { url, address } = registry();
+    const repository = `team/app-${count}`;
+    const layers = [{ mediaType: "text/plain", content: Buffer.from(`content ${count}`) }];
+    const { digest } = await pushArtifact({ url, repository }, "v1", { layers });
+    return { repository, digest, reference: `${address}/${repository}@${digest}` };
+  };
+}
+
 /** Pushes bytes as a manifest; resolves with its descriptor. */
 export async function pushManifest(target: PushTarget, tag: string | undefined, mediaType: string, bytes: Buffer) {
   const digest = digestOf(bytes);
