@@ -86,11 +86,11 @@ describe("the command line", () => {
   });
 
   it("every command explains itself", async () => {
-    for (const command of ["install", "uninstall", "crds", "start"]) {
+    for (const command of ["start", "install", "uninstall", "why", "crds"]) {
       const { code, stdout } = await sluice(command, "--help");
       expect(code).toBe(0);
       expect(stdout).toContain(`USAGE sluice ${command}`);
     }
-    expect((await sluice("--help")).stdout).toMatch(/USAGE sluice start\|install\|uninstall\|crds/);
+    expect((await sluice("--help")).stdout).toContain("USAGE sluice start|install|uninstall|why|crds");
   });
 });
