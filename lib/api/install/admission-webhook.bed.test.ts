@@ -84,11 +84,15 @@ const specs: Record<Kind, unknown> = {
   Receiver: { type: "github", secretRef: { name: "a" }, resources: [{ kind: "GitRepository", name: "a" }] },
 };
 
-/** The calls that something made, in order: an admission call is over before the write that it is about. */
+/**
+ * The calls that something made, in order: an admission call is over before the write that it is about. The API server admits anew
+ * what it tries anew, as when its cache of a new kind was behind, so that one creation may be asked of more than once.
+ */
 async function callsOf(write: () => Promise<unknown>): Promise<string[]> {
   listener.calls.length = 0;
   await write();
-  return listener.calls.map(({ operation, kind, name }) => `${operation} ${kind} ${name}`);
+  const calls = listener.calls.map(({ operation, kind, name }) => `${operation} ${kind} ${name}`);
+  return calls.filter((call, index) => call !== calls[index - 1] || !call.startsWith("CREATE"));
 }
 
 describe("the admission webhook on Sluice's kinds", () => {
