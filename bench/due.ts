@@ -1,10 +1,10 @@
-import { symlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { watch } from "../test/bed/watch.ts";
 import { configMap, openWorkspace } from "../test/bed/workspace.ts";
 import { type Figure, percentile } from "./figures.ts";
 import type { MeasuredSluice } from "./measured-sluice.ts";
 import { processorSeconds } from "./processor-time.ts";
+import { startRememberingServer } from "./remembering-server.ts";
 
 const minute = 60_000;
 
@@ -15,6 +15,7 @@ const minute = 60_000;
 export async function benchDue(sluice: MeasuredSluice, count: number): Promise<Figure[]> {
   const workspace = await openWorkspace("bench-due", { sluice });
   const repository = await workspace.repository({ "one.yaml": configMap("one", { version: "0" }) });
+  const server = await startRememberingServer(repository.url);
   const statuses = await watch(
     sluice.cluster,
     `/apis/source.toolkit.fluxcd.io/v1/namespaces/${workspace.namespace}/gitrepositories`,
@@ -32,10 +33,7 @@ export async function benchDue(sluice: MeasuredSluice, count: number): Promise<F
       .then(() => [...seen.values()]);
   };
   const first = allAt(await repository.git(["rev-parse", "main"]).then((text) => text.trim()));
-  for (const name of names) {
-    await symlink(repository.directory, repository.directory.replace(/[^/]+$/, `${name}.git`));
-    await workspace.gitRepository(name, repository.url.replace(/[^/]+$/, `${name}.git`), { interval: "1m" });
-  }
+  for (const name of names) await workspace.gitRepository(name, `${server.url}/${name}.git`, { interval: "1m" });
   await first;
 
   // Between two minutes, with time to spare for what the one before may have left.
@@ -43,10 +41,12 @@ export async function benchDue(sluice: MeasuredSluice, count: number): Promise<F
   if (into > 40_000 || into < 30_000) await sleep((30_000 - into + minute) % minute);
   const due = Math.ceil(Date.now() / minute) * minute;
   const commit = await repository.commit({ "one.yaml": configMap("one", { version: "1" }) });
+  server.forget();
   const before = await processorSeconds(sluice.pid);
   const late = (await allAt(commit)).map((at) => (at - due) / 1000);
   const after = await processorSeconds(sluice.pid);
   statuses.stop();
+  await server.stop();
   await workspace.close();
   return [
     { name: "lateness, p50", value: percentile(late, 0.5), unit: "s" },
