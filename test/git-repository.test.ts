@@ -72,7 +72,7 @@ describe("a GitRepository becomes Ready", () => {
     expect(url).toBe(`${sources.sluice.endpoint}/artifacts/${token}/bed/${path}`);
     expect([token, key.join("/")]).toEqual([expect.stringMatching(/^[\w-]{43}$/), `bed/${path}`]);
     expect((await sources.archive(object)).toString("latin1")).toContain("two\n");
-    expect((await sources.download(url.replace(`${commit}`, "0".repeat(40)))).status).toBe(404);
+    expect((await sources.download(url.replace(`${commit}`, "0".repeat(40)))).status).toBe(403);
   });
 
   it("SRC-026, SRC-030, GIT-110, GIT-111: the event says which commit, in fifty characters", async () => {

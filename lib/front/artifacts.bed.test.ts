@@ -38,7 +38,7 @@ beforeAll(async () => {
 afterAll(() => server?.close());
 
 describe("the stable address of an artifact in S3", () => {
-  it("SN-001: leads whoever follows redirects to the bytes, by a new short link each time, and an outsider nowhere", async () => {
+  it("SN-001: leads whoever follows redirects to the bytes, by a new short link each time, and an outsider to 403", async () => {
     const links: URL[] = [];
     for (let look = 0; look < 2; look++) {
       const response = await fetch(address, { redirect: "manual" });
@@ -54,7 +54,7 @@ describe("the stable address of an artifact in S3", () => {
     expect(new URL(address).search).toBe("");
     const [, before = "", token = ""] = /^(.*\/artifacts\/)([^/]+)/.exec(address) ?? [];
     for (const other of [`${before}${key}`, `${before}${token.slice(1)}/${key}`, `${before}${token}/${key}.parts`])
-      expect((await fetch(other)).status).toBe(404);
+      expect((await fetch(other)).status).toBe(403);
   });
 
   it("ART-004, SN-002: tells a HEAD its size, and the store knows the SHA-256 without reading", async () => {

@@ -24,18 +24,19 @@ export function parseArtifactPath(path: string): { token: string; key: string } 
 
 /**
  * Answers a GET or HEAD of an artifact: a short-lived link where the platform has one, else the bytes (design, decision 8;
- * ART-004). Who has not the token of the very key learns nothing, not even whether it is there (TM-004).
+ * ART-004). Who has not the token of the very key is refused with 403, and learns nothing, not even whether it is there (SN-001, TM-004);
+ * 404 is for who has it, where the artifact is gone.
  */
 export async function serveArtifact(
   { artifacts, records, secrets }: Pick<Platform, "artifacts" | "records" | "secrets">,
   request: Request,
 ): Promise<Response> {
   const asked = parseArtifactPath(new URL(request.url).pathname);
-  if (asked === undefined) return new Response(null, { status: 404 });
+  if (asked === undefined) return new Response(null, { status: 403 });
   const { token, key: named } = asked;
-  const isHolder = sameText(token, await artifactToken(secrets, named));
-  const key = isHolder ? await newestOf(records, named) : named;
-  const stored = isHolder ? await artifacts.head(key) : undefined;
+  if (!sameText(token, await artifactToken(secrets, named))) return new Response(null, { status: 403 });
+  const key = await newestOf(records, named);
+  const stored = await artifacts.head(key);
   if (stored === undefined) return new Response(null, { status: 404 });
   const headers = {
     "content-type": key.endsWith(".gz") || key.endsWith(".tgz") ? "application/gzip" : "application/octet-stream",
