@@ -61,7 +61,7 @@ describe("archives", () => {
     expect(server.requests.every(({ protocol }) => protocol === "version=2")).toBe(true);
   });
 
-  it("ART-006 to ART-009, GIT-024: files and directories, their modes, no links, always the same bytes", async () => {
+  it("ART-006, ART-007, ART-008, ART-009, GIT-024: files and directories, their modes, no links, always the same bytes", async () => {
     const repository = await server.repository("kinds");
     const stream = [
       "commit refs/heads/main\nmark :1\ncommitter A <a@b.test> 1000000000 +0000\ndata 7\nSubject\n",
@@ -90,7 +90,7 @@ describe("archives", () => {
     expect(first.digest).toBe("sha256:01fd7218fc272d0def41420f372511072ab8cf13bd422ead1b1345f3e63aad46");
   });
 
-  it("IGN-001 to IGN-004, IGN-007, IGN-008: ignore rules of every place", async () => {
+  it("IGN-001, IGN-002, IGN-003, IGN-004, IGN-007, IGN-008: ignore rules of every place", async () => {
     const repository = await server.repository("ignored");
     const base = {
       "a.txt": "",

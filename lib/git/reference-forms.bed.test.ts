@@ -93,7 +93,7 @@ describe.runIf(isInstalled("ssh-keygen")).each(ways)("%s", (way) => {
     return (await fetchArchive(source, await resolveRevision(source, signal), signal)).subject;
   };
 
-  it("GE-001, GE-002, GE-004, GIT-004 to GIT-006, GIT-012, GIT-014: every form of reference", async () => {
+  it("GE-001, GE-002, GE-004, GIT-004, GIT-005, GIT-006, GIT-012, GIT-014: every form of reference", async () => {
     const forms: [GitReference, revision: string, subject: string][] = [
       [{ branch: "main" }, `main@sha1:${commits[2]}`, "Number 2"],
       [{ branch: "feat/x@y" }, `feat/x@y@sha1:${commits[3]}`, "Number 3"],

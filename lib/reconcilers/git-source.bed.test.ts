@@ -71,7 +71,7 @@ describe("what a GitRepository asks for", () => {
     expect(asked).toMatchObject({ reference: { tag: "v1" }, ignore: "", sparseCheckout: ["app"] });
   });
 
-  it("GIT-050 to GIT-052: user and password, a bearer token, and what the URL says", async () => {
+  it("GIT-050, GIT-051, GIT-052: user and password, a bearer token, and what the URL says", async () => {
     const basic = await secretOf({ username: "jane", password: canary });
     expect((await read(basic)).credentials).toEqual({ username: "jane", password: canary });
     const bearer = await secretOf({ bearerToken: canary, username: "jane", password: "x" });

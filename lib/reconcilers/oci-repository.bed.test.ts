@@ -165,7 +165,7 @@ describe("an OCIRepository", () => {
     expect((await stored(gone)).length).toBe(before.status?.artifact?.size);
   });
 
-  it("OCI-009, OCI-010, OCI-011, OCI-014, IGN-001 to IGN-004, IGN-009, ART-020: takes the layer that is wanted, unpacked without links or as it is", async () => {
+  it("OCI-009, OCI-010, OCI-011, OCI-014, IGN-001, IGN-002, IGN-003, IGN-004, IGN-009, ART-020: takes the layer that is wanted, unpacked without links or as it is", async () => {
     const files = {
       ".sourceignore": "*.md\n",
       "a/.sourceignore": "/b.yaml\n",
@@ -179,6 +179,7 @@ describe("an OCIRepository", () => {
     const layers = [
       { mediaType: contentType, content },
       { mediaType: "application/octet-stream", content: other },
+      { mediaType: "application/octet-stream", content: Buffer.from("a second one of the same type") },
     ];
     await pushArtifact(target, "layers", { layers });
     await create("layers", { ref: { tag: "layers" } });
@@ -195,6 +196,14 @@ describe("an OCIRepository", () => {
     expect((await stored(copied)).equals(other)).toBe(true);
     expect(copied.status).toMatchObject({ observedLayerSelector: layerSelector });
     expect(copied.status?.artifact?.path).toBe(again.status?.artifact?.path);
+    // What is not unpacked has no files that could be ignored.
+    await edit("layers", { layerSelector: { mediaType: contentType, operation: "copy" }, ignore: "*" });
+    const whole = await until("layers", ({ status }) => status?.artifact?.digest === digestOf(content));
+    expect((await stored(whole)).equals(content)).toBe(true);
+    expect(whole.status?.artifact?.path).toBe(again.status?.artifact?.path);
+    await edit("layers", { layerSelector: { mediaType: "text/plain", operation: "copy" } });
+    const unknown = await failed("layers", "failed to find layer with media type 'text/plain' in artifact");
+    expect(conditionOf(unknown.status, "FetchFailed")?.reason).toBe("OCIArtifactLayerOperationFailed");
     await edit("layers", { layerSelector: { mediaType: "application/octet-stream", operation: "extract" } });
     const plain = await failed(
       "layers",
@@ -203,7 +212,8 @@ describe("an OCIRepository", () => {
     expect(conditionOf(plain.status, "FetchFailed")?.reason).toBe("OCIArtifactLayerOperationFailed");
     await pushArtifact(target, "empty", {});
     await create("empty", { ref: { tag: "empty" } });
-    await failed("empty", "no layers found in artifact");
+    const empty = await failed("empty", "no layers found in artifact");
+    expect(conditionOf(empty.status, "FetchFailed")?.reason).toBe("OCIArtifactLayerOperationFailed");
     const climbing = await tarGz({ "../../escaped": "x" });
     await pushArtifact(target, "escape", { layers: [{ mediaType: contentType, content: climbing }] });
     await create("escape", { ref: { tag: "escape" } });
