@@ -2,6 +2,7 @@ import { admissionWebhook } from "../api/install/admission-webhook.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { admissionToken } from "../engine/admission.ts";
 import { applyInstallObjects, applyOwn, type Say } from "./install-objects.ts";
+import { requireKnownGates } from "./known-gates.ts";
 import { readWatched } from "./watched-configuration.ts";
 
 /** What to install: the id the cluster is known by, and where its API server finds Sluice. */
@@ -22,10 +23,12 @@ export type InstallOptions = {
 /**
  * Applies CRDs, placeholders, RBAC and the admission webhook, server-side, by the field manager `sluice`. Applying again
  * changes nothing: a team's own edits of placeholder args and replicas belong to other managers and are kept. What the webhook
- * calls for follows the placeholders' flags as they are at the time.
+ * calls for follows the placeholders' flags as they are at the time. Throws a sentence, before anything is changed, for gates that a
+ * placeholder's controller would not start with (DEF-004).
  */
 export async function installInto(client: ClusterClient, options: InstallOptions): Promise<void> {
   const say = options.say ?? (() => undefined);
+  await requireKnownGates(client);
   await applyInstallObjects(client, say);
   if (options.admission === undefined) return;
   const { endpoint, seed, certificateAuthority } = options.admission;

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectTo } from "../../test/bed/installed.ts";
 import { installObjects } from "../api/install/install.ts";
@@ -10,6 +12,8 @@ import { applyObject, deleteObject, findObject, getObject, patchObject, referenc
 import { createSettingsReader } from "../engine/settings.ts";
 import { type ControlPlane, startControlPlane } from "../host/control-plane/control-plane.ts";
 import { applyInstallObjects } from "./install-objects.ts";
+
+const program = fileURLToPath(new URL("sluice.ts", import.meta.url));
 
 let directory: string;
 let controlPlane: ControlPlane;
@@ -33,6 +37,16 @@ async function install(): Promise<string[]> {
   const lines: string[] = [];
   await applyInstallObjects(client, (line) => lines.push(line));
   return lines;
+}
+
+/** Runs the command line as a user would. */
+function sluice(...args: string[]): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const options = { timeout: 30_000, env: { HOME: directory, NO_COLOR: "1" } };
+    const child = execFile(process.execPath, [program, ...args], options, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, output: `${stdout}${stderr}` }),
+    );
+  });
 }
 
 async function ownership(): Promise<Record<string, unknown>> {
@@ -103,6 +117,55 @@ describe("installing", () => {
       template: { spec: { containers: [container] } },
     });
   });
+
+  it("DEF-004: gates that a controller does not know are refused before anything is changed, and told of while they are there", async () => {
+    const setArgs = async (...args: string[]) => {
+      const json = [{ op: "replace", path: "/spec/template/spec/containers/0/args", value: args } as const];
+      await patchObject(client, placeholder("kustomize-controller"), { json }, { fieldManager: "kubectl-patch" });
+    };
+    const service = { apiVersion: "v1", kind: "Service", namespace: "flux-system", name: "webhook-receiver" };
+    const kustomization = {
+      apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+      kind: "Kustomization",
+      metadata: { name: "gated", namespace: "default" },
+      spec: { interval: "10m", prune: true, sourceRef: { kind: "GitRepository", name: "a" } },
+    };
+    const named = ["--kubeconfig", controlPlane.kubeconfigPath, "--context", "sluice"];
+    const told = [
+      `invalid argument "GroupChangeLog=perhaps" for "--feature-gates" flag: invalid value of GroupChangeLog: perhaps, err: strconv.ParseBool: parsing "perhaps": invalid syntax`,
+      "unable to load feature gates: feature-gate 'Externalartifact' not supported",
+    ];
+    await applyObject(client, kustomization, { fieldManager: "test" });
+    await setArgs(
+      "--feature-gates=ExternalArtifact=true,Externalartifact=true",
+      "--feature-gates=GroupChangeLog=perhaps",
+    );
+    // An installation would make it again.
+    await deleteObject(client, service);
+    const listen = ["--listen", "127.0.0.1:0", "--data", join(directory, "start")];
+    for (const command of [["install"], ["start", ...listen, "--install"], ["start", ...listen]]) {
+      const { code, output } = await sluice(...command, ...named);
+      expect([code, output]).toEqual([
+        1,
+        expect.stringContaining(
+          `kustomize-controller: ${told.join("; ")}\nNo controller of Flux starts with such gates`,
+        ),
+      ]);
+    }
+    expect(await findObject(client, service)).toBeUndefined();
+    const why = await sluice("why", "ks/gated", "--namespace", "default", ...named);
+    for (const words of told) expect(why.output).toContain(`  flags:       ${words}: it is not looked at\n`);
+    await setArgs("--feature-gates=ExternalArtifact=true", "--no-cross-namespace-refs=true");
+    await install();
+    expect(await findObject(client, service)).toBeDefined();
+    const healed = await sluice("why", "ks/gated", "--namespace", "default", ...named);
+    expect(healed.output).not.toContain("flags:");
+    await deleteObject(client, {
+      ...kustomization.metadata,
+      apiVersion: kustomization.apiVersion,
+      kind: "Kustomization",
+    });
+  }, 60_000);
 
   it("BS-002, BS-044, SRC-002: what is installed carries Flux's labels, and the definitions say whose they are", async () => {
     for (const { kind, metadata } of installObjects()) {

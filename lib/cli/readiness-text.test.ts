@@ -24,6 +24,7 @@ function readiness(changes: Partial<Readiness> = {}): Readiness {
     },
     component: "source-controller",
     owner: "sluice",
+    refusedGates: [],
     needs: [],
     events: [],
     ...changes,

@@ -7,7 +7,10 @@ const warningsShown = 3;
 const second = 1000;
 
 /** The lines that say why an object is, or is not, ready (SB-010), as of `now`. */
-export function explainReadiness({ object, component, owner, needs, events }: Readiness, now: Date): string[] {
+export function explainReadiness(
+  { object, component, owner, refusedGates, needs, events }: Readiness,
+  now: Date,
+): string[] {
   const { kind, metadata } = object;
   const ready = conditionOf(object, "Ready");
   const warnings = events.filter(({ type }) => type === "Warning").slice(-warningsShown);
@@ -17,6 +20,7 @@ export function explainReadiness({ object, component, owner, needs, events }: Re
     ...hindrancesOf(object, now),
     ...(isReady(object) ? [] : attemptOf(object, events, now)),
     field("owner", ownerText(component, owner)),
+    ...refusedGates.map((problem) => field("flags", `${visible(problem)}: it is not looked at`)),
     ...needs.flatMap((needed) => neededText(needed)),
     ...(warnings.length === 0 ? [] : [field("warnings", "the last of its Events")]),
     ...warnings.map(

@@ -5,6 +5,7 @@ import { ApiError } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { findObject, listObjects } from "../cluster/objects.ts";
 import { type Component, kindNamed, kinds } from "../engine/kinds.ts";
+import { gatesOf, isPlaceholder, type Placeholder } from "../engine/settings.ts";
 import type { NamedObject } from "./named-object.ts";
 
 /** A core/v1 Event, as far as it is read. */
@@ -32,6 +33,8 @@ export type Readiness = {
   object: Explained;
   component: Component;
   owner: Owner;
+  /** With which gates of its placeholder the component's controller would not start, a sentence each (DEF-004). */
+  refusedGates: string[];
   needs: Needed[];
   /** In order of time. */
   events: ReadEvent[];
@@ -45,22 +48,23 @@ export async function readReadiness(
 ): Promise<Readiness> {
   const object = await findObject<Explained>(client, { apiVersion, kind, namespace, name });
   if (object === undefined) throw new Error(`there is no ${kind} '${name}' in the namespace '${namespace}'`);
-  const [owner, needs, events] = await Promise.all([
+  const [{ owner, refusedGates }, needs, events] = await Promise.all([
     ownerOf(client, component),
     Promise.all(needsOf(object).map((reference) => readNeeded(client, reference))),
     eventsOf(client, object, namespace),
   ]);
-  return { object, component, owner, needs, events };
+  return { object, component, owner, refusedGates, needs, events };
 }
 
-async function ownerOf(client: ClusterClient, name: Component): Promise<Owner> {
+async function ownerOf(client: ClusterClient, name: Component): Promise<Pick<Readiness, "owner" | "refusedGates">> {
   const placeholder = { apiVersion: "apps/v1", kind: "Deployment", namespace: runtimeNamespace, name };
   try {
-    const found = await findObject<KubernetesObject & { spec?: { replicas?: number } }>(client, placeholder);
-    if (found === undefined) return "nobody";
-    return found.spec?.replicas === 0 ? "sluice" : "controller";
+    const found = await findObject<Placeholder>(client, placeholder);
+    if (found === undefined) return { owner: "nobody", refusedGates: [] };
+    if (!isPlaceholder(found)) return { owner: "controller", refusedGates: [] };
+    return { owner: "sluice", refusedGates: gatesOf(found).problems };
   } catch (error) {
-    if (isForbidden(error)) return "unknown";
+    if (isForbidden(error)) return { owner: "unknown", refusedGates: [] };
     throw error;
   }
 }

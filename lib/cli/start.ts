@@ -14,6 +14,7 @@ import { kustomizeBinary } from "../kustomize/binary.ts";
 import { environmentCredentials } from "../platform/local/aws-credentials.ts";
 import { installInto } from "./install-cluster.ts";
 import { requireKnownFlags } from "./known-flags.ts";
+import { requireKnownGates } from "./known-gates.ts";
 import { type StartedCluster, startCluster } from "./start-cluster.ts";
 import { createStartConsole, type StartConsole } from "./start-console.ts";
 import { parseStartOptions, type StartOptions } from "./start-options.ts";
@@ -133,7 +134,10 @@ async function startAll(
     awsCredentials,
     wrap: view.wrap,
     prepare: async ({ endpoint, certificateAuthority, admissionSeed: seed }) => {
-      if (!install) return requirePrepared(client);
+      if (!install) {
+        await requirePrepared(client);
+        return requireKnownGates(client);
+      }
       console.say("Installing Sluice: kinds, roles, placeholders and the admission webhook.");
       await installInto(client, { clusterId, admission: { endpoint, certificateAuthority, seed } });
     },

@@ -1,29 +1,51 @@
-import type { Logger } from "../platform/ports.ts";
+import type { Component } from "./kinds.ts";
 
-/** The feature gates of Flux 2.9's controllers, those included that change nothing here (DEF-004). */
-const knownGates = new Set([
-  ...["AdditiveCELDependencyCheck", "CacheSecretsAndConfigMaps", "CancelHealthCheckOnNewRevision"],
-  ...["DirectSourceFetch", "DisableConfigWatchers", "DisableFailFastBehavior", "DisableStatusPollerCache"],
-  ...["ExternalArtifact", "GroupChangeLog", "MigrateAPIVersion", "ObjectLevelWorkloadIdentity"],
-  ...["StrictPostBuildSubstitutions"],
-  // helm-controller's, and those of the image controllers.
-  ...["AdoptLegacyReleases", "AllowDNSLookups", "CorrectDrift", "DefaultToRetryOnFailure", "DetectDrift"],
-  ...["DisableChartDigestTracking", "OOMWatch", "UseHelm3Defaults"],
-  ...["GitAllBranchReferences", "GitForcePushBranch", "GitShallowClone", "GitSparseCheckout"],
-]);
+const ofIdentity = "ObjectLevelWorkloadIdentity";
+
+/** The feature gates that each controller of Flux 2.9 knows, those included that change nothing here (DEF-004). */
+const knownGates: Record<Component, readonly string[]> = {
+  "source-controller": ["CacheSecretsAndConfigMaps", ofIdentity],
+  "source-watcher": ["DirectSourceFetch"],
+  "kustomize-controller": [
+    ...["AdditiveCELDependencyCheck", "CacheSecretsAndConfigMaps", "CancelHealthCheckOnNewRevision"],
+    ...["DirectSourceFetch", "DisableConfigWatchers", "DisableFailFastBehavior", "DisableStatusPollerCache"],
+    ...["ExternalArtifact", "GroupChangeLog", "MigrateAPIVersion", ofIdentity, "StrictPostBuildSubstitutions"],
+  ],
+  "notification-controller": ["CacheSecretsAndConfigMaps", "DisableConfigWatchers", ofIdentity],
+};
+
+/** What a placeholder's `--feature-gates` says, and why its controller would not start with it, a sentence each. */
+export type FeatureGates = { gates: Record<string, boolean>; problems: string[] };
 
 /**
- * Reads feature gates, each `Name=true` or `Name=false`, of which the last of a name counts. A controller of Flux does not start with
- * one that it does not know or cannot read; here it is told of and turns nothing on, so that a slip of the pen changes nothing else.
+ * Reads feature gates, each `Name=true` or `Name=false` as Go spells booleans, of which the last of a name counts. One that the component
+ * does not know or that cannot be read is a problem, in the words of its controller, and turns nothing on, so that a slip of the pen changes
+ * nothing else. Without a component all gates are known.
  */
-export function parseFeatureGates(texts: readonly string[], log: Logger): Record<string, boolean> {
+export function readFeatureGates(texts: readonly string[], component?: string): FeatureGates {
+  const known = Object.entries(knownGates).flatMap(([name, gates]) =>
+    component === undefined || component === name ? gates : [],
+  );
   const gates = new Map<string, boolean>();
+  const problems: string[] = [];
   for (const text of texts) {
-    const [name = "", value = "true"] = text.split("=", 2).map((part) => part.trim());
-    if (!knownGates.has(name)) log.error(`feature-gate '${name.slice(0, 100)}' not supported: it is not looked at`);
-    else if (/^(1|t|true)$/i.test(value)) gates.set(name, true);
-    else if (/^(0|f|false)$/i.test(value)) gates.set(name, false);
-    else log.error(`the value of feature-gate '${name}' is not a boolean: it is not looked at`, { value });
+    const [name = "", value] = splitOnce(text).map((part) => part.trim().slice(0, 100));
+    const refused = (why: string) =>
+      problems.push(`invalid argument ${JSON.stringify(text.slice(0, 200))} for "--feature-gates" flag: ${why}`);
+    if (value === undefined) refused("malformed pair, expect string=bool");
+    else if (/^(1|t|T|TRUE|true|True)$/.test(value)) gates.set(name, true);
+    else if (/^(0|f|F|FALSE|false|False)$/.test(value)) gates.set(name, false);
+    else
+      refused(
+        `invalid value of ${name}: ${value}, err: strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`,
+      );
   }
-  return Object.fromEntries(gates);
+  for (const name of gates.keys())
+    if (!known.includes(name)) problems.push(`unable to load feature gates: feature-gate '${name}' not supported`);
+  return { gates: Object.fromEntries([...gates].filter(([name]) => known.includes(name))), problems };
+}
+
+function splitOnce(text: string): string[] {
+  const at = text.indexOf("=");
+  return at === -1 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }

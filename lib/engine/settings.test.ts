@@ -85,19 +85,32 @@ describe("the flags of a placeholder", () => {
     });
   });
 
-  it("DEF-004: no gate is on that is not turned on, and one that nobody knows is told of and turns nothing on", () => {
+  it("DEF-004: no gate is on that is not turned on, and one that its controller does not know is told of and turns nothing on", () => {
+    const ofComponent = (component: string, gates: string) => {
+      complaints.length = 0;
+      return parseSettings([`--feature-gates=${gates}`], "flux-system", log, {}, component).featureGates;
+    };
     expect(read().featureGates).toEqual({});
     expect(read("--feature-gates=ObjectLevelWorkloadIdentity=true").featureGates).toEqual({
       ObjectLevelWorkloadIdentity: true,
     });
-    complaints.length = 0;
-    const known = "DirectSourceFetch=T,CacheSecretsAndConfigMaps=false,ExternalArtifact=perhaps";
-    expect(read(`--feature-gates=objectLevelWorkloadIdentity=true,${known}`).featureGates).toEqual({
-      ...{ DirectSourceFetch: true, CacheSecretsAndConfigMaps: false },
+    const gates = "CacheSecretsAndConfigMaps=false,ObjectLevelWorkloadIdentity=T";
+    expect(ofComponent("source-controller", gates)).toEqual({
+      ...{ CacheSecretsAndConfigMaps: false, ObjectLevelWorkloadIdentity: true },
     });
-    expect(complaints).toEqual([
-      "feature-gate 'objectLevelWorkloadIdentity' not supported: it is not looked at",
-      "the value of feature-gate 'ExternalArtifact' is not a boolean: it is not looked at",
+    expect(complaints).toEqual([]);
+    expect(ofComponent("source-watcher", "DirectSourceFetch=false, DirectSourceFetch=1")).toEqual({
+      DirectSourceFetch: true,
+    });
+    expect(complaints).toEqual([]);
+    expect(ofComponent("source-watcher", "ObjectLevelWorkloadIdentity=true")).toEqual({});
+    expect(
+      ofComponent("kustomize-controller", "externalArtifact=true,ExternalArtifact=perhaps,GroupChangeLog"),
+    ).toEqual({});
+    expect(complaints.map((words) => words.replace(/: it is not looked at$/, ""))).toEqual([
+      `invalid argument "ExternalArtifact=perhaps" for "--feature-gates" flag: invalid value of ExternalArtifact: perhaps, err: strconv.ParseBool: parsing "perhaps": invalid syntax`,
+      `invalid argument "GroupChangeLog" for "--feature-gates" flag: malformed pair, expect string=bool`,
+      "unable to load feature gates: feature-gate 'externalArtifact' not supported",
     ]);
   });
 

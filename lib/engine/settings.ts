@@ -3,7 +3,8 @@ import type { ClusterClient } from "../cluster/client.ts";
 import { type DigestAlgorithm, isDigestAlgorithm } from "../platform/artifact-digest.ts";
 import type { Clock, Logger } from "../platform/ports.ts";
 import { parseGoDuration } from "../text/go-duration.ts";
-import { parseFeatureGates } from "./feature-gates.ts";
+import { listOf, parseFlags } from "./container-flags.ts";
+import { type FeatureGates, readFeatureGates } from "./feature-gates.ts";
 import type { Component } from "./kinds.ts";
 
 /** The flags of one Flux controller, as far as they change behaviour. Names and defaults are Flux's (KS section 16, DEF-001). */
@@ -66,8 +67,8 @@ export type Settings = {
 export type ComponentSettings = { owned: boolean; settings: Settings };
 
 /**
- * Reads a placeholder's container args: `--flag=value`, `--flag value` or `--flag`; the last one counts, lists add up. The defaults
- * are those of `component`, which differ in one.
+ * Reads a placeholder's container args; the last value of a flag counts, lists add up. The defaults and the gates are those of
+ * `component`.
  */
 export function parseSettings(
   args: readonly string[],
@@ -76,14 +77,7 @@ export function parseSettings(
   annotations: Readonly<Record<string, string>> = {},
   component?: string,
 ): Settings {
-  const flags = new Map<string, string[]>();
-  for (let index = 0; index < args.length; index++) {
-    const match = /^--?([a-z0-9-]+)(?:=(.*))?$/s.exec(args[index] ?? "");
-    if (match?.[1] === undefined) continue;
-    const next = args[index + 1];
-    const value = match[2] ?? (next !== undefined && !next.startsWith("-") ? next : "true");
-    flags.set(match[1], [...(flags.get(match[1]) ?? []), value]);
-  }
+  const flags = parseFlags(args);
   const read = <T>(name: string, fallback: T, parse: (text: string) => T): T => {
     const text = flags.get(name)?.at(-1);
     if (text === undefined) return fallback;
@@ -98,8 +92,9 @@ export function parseSettings(
   const lockdown = (name: string) => flags.has(name) && read(name, true, parseBoolean);
   const seconds = (name: string, fallback: number) => read(name, fallback, (text) => parseGoDuration(text) / 1000);
   const text = (name: string) => read(name, "", (value) => value);
-  const list = (name: string) =>
-    (flags.get(name) ?? []).flatMap((value) => value.split(",")).filter((value) => value !== "");
+  const list = (name: string) => listOf(flags, name);
+  const { gates, problems } = readFeatureGates(list("feature-gates"), component);
+  for (const problem of problems) log.error(`${problem}: it is not looked at`, { component });
   return {
     runtimeNamespace,
     watchAllNamespaces: read("watch-all-namespaces", true, parseBoolean),
@@ -136,7 +131,7 @@ export function parseSettings(
     helmIndexMaxBytes: read("helm-index-max-size", 52_428_800, parseCount),
     helmChartMaxBytes: read("helm-chart-max-size", 10_485_760, parseCount),
     helmChartFileMaxBytes: read("helm-chart-file-max-size", 5_242_880, parseCount),
-    featureGates: parseFeatureGates(list("feature-gates"), log),
+    featureGates: gates,
   };
 }
 
@@ -188,21 +183,14 @@ async function readComponents(
   namespace: string,
   log: Logger,
 ): Promise<Map<string, ComponentSettings>> {
-  const list = await client.request<{ items: Placeholder[] }>({
-    method: "GET",
-    path: `/apis/apps/v1/namespaces/${namespace}/deployments`,
-    query: { labelSelector: "app.kubernetes.io/part-of=flux" },
-  });
+  const placeholders = await listPlaceholders(client, namespace);
   return new Map(
-    list.items.map((deployment) => [
+    placeholders.map((deployment) => [
       deployment.metadata.name,
       {
-        owned: deployment.spec?.replicas === 0,
+        owned: isPlaceholder(deployment),
         settings: parseSettings(
-          [
-            ...(ownDefaults[deployment.metadata.name] ?? []),
-            ...(deployment.spec?.template?.spec?.containers?.[0]?.args ?? []),
-          ],
+          [...(ownDefaults[deployment.metadata.name] ?? []), ...argsOf(deployment)],
           namespace,
           log,
           deployment.metadata.annotations,
@@ -213,10 +201,35 @@ async function readComponents(
   );
 }
 
+/** The Deployments of Flux's components in a namespace. */
+export async function listPlaceholders(client: ClusterClient, namespace: string): Promise<Placeholder[]> {
+  const list = await client.request<{ items: Placeholder[] }>({
+    method: "GET",
+    path: `/apis/apps/v1/namespaces/${namespace}/deployments`,
+    query: { labelSelector: "app.kubernetes.io/part-of=flux" },
+  });
+  return list.items;
+}
+
+/** Whether nothing runs of it, so that Sluice does its work. */
+export function isPlaceholder({ spec }: Placeholder): boolean {
+  return spec?.replicas === 0;
+}
+
+/** What is said of a component's gates, and with which of them its controller would not start (DEF-004). */
+export function gatesOf(deployment: Placeholder): FeatureGates {
+  return readFeatureGates(listOf(parseFlags(argsOf(deployment)), "feature-gates"), deployment.metadata.name);
+}
+
+function argsOf({ spec }: Placeholder): string[] {
+  return spec?.template?.spec?.containers?.[0]?.args ?? [];
+}
+
 /** Flags whose default is another one in a controller than in the others (AG-006). */
 const ownDefaults: Readonly<Record<string, string[]>> = { "source-watcher": ["--requeue-dependency=5s"] };
 
-type Placeholder = KubernetesObject & {
+/** A component's Deployment, as far as it is read. */
+export type Placeholder = KubernetesObject & {
   spec?: { replicas?: number; template?: { spec?: { containers?: { args?: string[] }[] } } };
 };
 

@@ -15,7 +15,7 @@ type Pass = Pick<SourcePass<GitRepositoryStatus, GitRepository>, "object" | "con
 export async function watchedKeys({ object, context, signal }: Pass): Promise<string | undefined | null> {
   const name = object.spec.verify?.secretRef.name;
   const { settings, cluster } = context;
-  if (name === undefined || settings.featureGates.DisableConfigWatchers === true) return undefined;
+  if (name === undefined) return undefined;
   const reference = { apiVersion: "v1", kind: "Secret", namespace: object.metadata.namespace ?? "", name };
   const secret = await findObject<KubernetesObject & { data?: Record<string, string> }>(cluster, reference, signal);
   if (secret === undefined) return null;
