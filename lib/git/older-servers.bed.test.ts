@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -22,14 +22,17 @@ const stops: (() => void)[] = [];
 const signal = AbortSignal.timeout(120_000);
 const flush = formatPacket({ type: "flush" });
 const line = (text: string): Buffer => formatPacket(textPacket(text));
-const band = (content: Buffer): Buffer =>
-  formatPacket({ type: "data", payload: Buffer.concat([Buffer.of(1), content]) });
+const band = (content: Buffer, channel = 1): Buffer =>
+  formatPacket({ type: "data", payload: Buffer.concat([Buffer.of(channel), content]) });
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "sluice-older-"));
   server = await startGitServer({ directory });
   app = await server.repository("app");
-  for (const n of [0, 1]) commits.push(await app.commit({ "n.txt": `${n}\n` }, { message: `Number ${n}` }));
+  // Files that are alike are deltas of one another in a pack.
+  const content = Array.from({ length: 500 }, (_, index) => `${createHash("sha1").update(`${index}`).digest("hex")}\n`);
+  const files = (n: number) => ({ "n.txt": `${content.join("")}${n}\n`, "m.txt": `${n}\n${content.join("")}` });
+  for (const n of [0, 1]) commits.push(await app.commit(files(n), { message: `Number ${n}` }));
 });
 afterAll(async () => {
   for (const stop of stops) stop();
@@ -54,70 +57,137 @@ function older(request: IncomingMessage): boolean {
 }
 
 /** A repository's branch as one pack. */
-function packOf(repository: GitRepository): Buffer {
+function packOf(repository: GitRepository, ...options: string[]): Buffer {
   const input = "refs/heads/main\n";
-  return execFileSync("git", ["pack-objects", "--revs", "--stdout", "-q"], { cwd: repository.directory, input });
+  const words = ["pack-objects", "--revs", "--stdout", "-q", ...options];
+  return execFileSync("git", words, { cwd: repository.directory, input });
 }
 
-describe("hosts that have the older protocol alone", () => {
-  /**
-   * Answers as Azure DevOps does: a page to sign in on at first contact, every capability of the negotiation but `filter`, merge
-   * commits of pull requests alone, acknowledgments before the pack; and as CodeCommit, which has no symbolic HEAD and takes no
-   * body without its length.
-   */
-  async function startHost(): Promise<{ url: string; asked: string[][] }> {
-    const asked: string[][] = [];
-    const caps =
-      "multi_ack thin-pack side-band side-band-64k no-progress include-tag shallow multi_ack_detailed no-done allow-tip-sha1-in-want";
-    const listener = createServer(async (request, response) => {
-      const body = await buffer(request);
-      const expected = `Basic ${Buffer.from("jane:token").toString("base64")}`;
-      if (request.headers.authorization !== expected) {
-        response.writeHead(203, { "content-type": "text/html; charset=utf-8" }).end("<html>Sign in</html>");
-      } else if (request.method === "GET") {
-        const references = [
-          `${commits[1]} HEAD\0${caps}`,
-          `${commits[1]} refs/heads/main`,
-          `${commits[0]} refs/pull/7/merge`,
-        ];
-        response.writeHead(200, { "content-type": "application/x-git-upload-pack-advertisement" });
-        response.end(Buffer.concat([line("# service=git-upload-pack"), flush, ...references.map(line), flush]));
-      } else if (request.headers["content-length"] === undefined) response.writeHead(411).end();
+/** What a host was asked with a body: the headers that say how long it is, and the lines. */
+type Asked = { length: string | undefined; encoding: string | undefined; bytes: number; lines: string[] };
+
+/** A host that offers the repository `app` in version 0 alone, whatever version it is asked for. */
+type Host = {
+  capabilities: string;
+  references: string[];
+  /** Answers who may not read it. */
+  refuse(response: ServerResponse): void;
+  /** Why an upload-pack request is not answered: status and text. */
+  objection(asked: Asked): { status: number; text: string } | undefined;
+  /** What it says on the side band before the pack. */
+  progress: string[];
+};
+
+async function startHost(host: Host): Promise<{ url: string; asked: Asked[] }> {
+  const asked: Asked[] = [];
+  const expected = `Basic ${Buffer.from("jane:token").toString("base64")}`;
+  const listener = createServer(async (request, response) => {
+    const body = await buffer(request);
+    if (request.headers.authorization !== expected) host.refuse(response);
+    else if (request.method === "GET") {
+      const [first = "", ...others] = host.references;
+      response.writeHead(200, { "content-type": "application/x-git-upload-pack-advertisement" });
+      const references = [`${first}\0${host.capabilities}`, ...others];
+      response.end(Buffer.concat([line("# service=git-upload-pack"), flush, ...references.map(line), flush]));
+    } else {
+      const packets: Packet[] = [];
+      for await (const packet of parsePackets(Readable.from([body]))) packets.push(packet);
+      const { "content-length": length, "transfer-encoding": encoding } = request.headers;
+      const lines = packets.map((packet) => textOf(packet) ?? packet.type);
+      const one = { length, encoding, bytes: body.length, lines };
+      asked.push(one);
+      const objection = host.objection(one);
+      if (objection !== undefined) response.writeHead(objection.status).end(objection.text);
       else {
-        const packets: Packet[] = [];
-        for await (const packet of parsePackets(Readable.from([body]))) packets.push(packet);
-        asked.push(packets.map((packet) => textOf(packet) ?? packet.type));
-        const shallow = [line(`shallow ${commits[1]}`), flush];
-        const told = [line(`ACK ${commits[0]} common`), line(`ACK ${commits[0]} ready`), line("NAK")];
+        const shallow = [line(`shallow ${commits[1]}`), flush, line("NAK")];
+        const told = host.progress.map((text) => band(Buffer.from(text), 2));
         response.writeHead(200, { "content-type": "application/x-git-upload-pack-result" });
         response.end(Buffer.concat([...shallow, ...told, band(packOf(app)), flush]));
       }
-    });
-    listener.listen(0, "127.0.0.1");
-    await once(listener, "listening");
-    stops.push(() => {
-      listener.closeAllConnections();
-      listener.close();
-    });
-    const address = listener.address();
-    return { url: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/org/_git/app`, asked };
-  }
+    }
+  });
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  stops.push(() => {
+    listener.closeAllConnections();
+    listener.close();
+  });
+  const address = listener.address();
+  return { url: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/org/_git/app`, asked };
+}
 
-  it("GE-007, GE-008: a page at first contact is no repository, and what is asked for is what such hosts have", async () => {
-    const { url, asked } = await startHost();
+const credentials = { username: "jane", password: "token" };
+const measured = ({ length, encoding, bytes }: Asked) => [length, encoding, bytes];
+
+describe("hosts that have the older protocol alone", () => {
+  /**
+   * Azure DevOps as its users have recorded it: the capabilities of GitoxideLabs/gitoxide issue 1025, whose packs hold deltas that name
+   * their base by its id; the refusal of go-git/go-git issue 64 and ConfigButler/gitops-reverser issue 288, which asks for a capability in the
+   * client's list; the page to sign in on with status 203 of MicrosoftDocs/vsts-rest-api-specs issue 574; the words on the side band of
+   * microsoft/azure-pipelines-tasks issue 20008.
+   */
+  it("GE-007: Azure DevOps is told multi_ack_detailed, sends a page at first contact, and deltas without offsets", async () => {
+    expect(packOf(app).length).toBeGreaterThan(packOf(app, "--delta-base-offset").length);
+    const { url, asked } = await startHost({
+      capabilities:
+        "multi_ack thin-pack side-band side-band-64k no-progress multi_ack_detailed no-done shallow allow-tip-sha1-in-want filter symref=HEAD:refs/heads/main",
+      references: [`${commits[1]} HEAD`, `${commits[1]} refs/heads/main`, `${commits[0]} refs/pull/7/merge`],
+      refuse: (response) =>
+        response.writeHead(203, { "content-type": "text/html; charset=utf-8" }).end("<!DOCTYPE html><html></html>"),
+      objection: ({ lines: [want = ""] }) =>
+        / .* /.test(want) && !/ multi_ack(_detailed)?( |$)/.test(want)
+          ? { status: 400, text: "TF401041: Clients must support multi-ack." }
+          : undefined,
+      progress: ["Azure Repos\r\n", "Found 6 objects to send. (99 ms)\r\n"],
+    });
     const reference = { branch: "main" };
     await expect(resolveRevision({ url, reference }, signal)).rejects.toMatchObject({
       code: "authentication-required",
       message: `unable to clone '${url}': authentication required`,
     });
-    const credentials = { username: "jane", password: "token" };
     expect(await subjectOf({ url, reference, credentials })).toBe("Number 1");
-    expect(asked).toEqual([
+    expect(asked.map(({ lines }) => lines)).toEqual([
       [`want ${commits[1]} multi_ack_detailed no-progress side-band-64k`, "deepen 1", "flush", "done"],
     ]);
+    expect(measured(asked[0] as Asked)).toEqual([String(asked[0]?.bytes), undefined, asked[0]?.bytes]);
     expect(await revisionOf({ url, reference: { name: "refs/pull/7/merge" }, credentials })).toMatch(/^refs\/pull/);
     const head = { url, reference: { name: "refs/pull/7/head" }, credentials };
     await expect(resolveRevision(head, signal)).rejects.toThrow(/unable to resolve ref 'refs\/pull\/7\/head'/);
+  });
+
+  /**
+   * CodeCommit as its users have recorded it: the capabilities of isomorphic-git/isomorphic-git issue 199, where HEAD is no symbolic reference
+   * and offsets are not had (src-d/go-git issue 945); the refusal of isomorphic-git/isomorphic-git issue 1130; the words on the
+   * side band of Kong/insomnia issue 5545.
+   */
+  it("GE-008: CodeCommit gets the length of each body, is asked for no offsets, and HEAD need be no symbolic reference", async () => {
+    const { url, asked } = await startHost({
+      capabilities:
+        "multi_ack_detailed shallow side-band-64k thin-pack allow-tip-sha1-in-want allow-reachable-sha1-in-want",
+      references: [`${commits[1]} HEAD`, `${commits[1]} refs/heads/main`],
+      refuse: (response) =>
+        response
+          .writeHead(403, { "x-amzn-requestid": "2f8450fa-86ea-11e8-9435-959487d33ae1" })
+          .end(
+            "<UnrecognizedClientException>\n  <Message>The security token included in the request is invalid</Message>\n</UnrecognizedClientException>\n\n",
+          ),
+      objection: ({ length, encoding }) =>
+        length === undefined || encoding !== undefined ? { status: 411, text: "" } : undefined,
+      progress: ["Counting objects: 0\r", "Counting objects: 6, done.\n"],
+    });
+    await expect(resolveRevision({ url, reference: { branch: "main" } }, signal)).rejects.toMatchObject({
+      code: "authorization-failed",
+      message: `unable to clone '${url}': authorization failed`,
+    });
+    for (const reference of [{ branch: "main" }, { name: "HEAD" }, { commit: commits[1] ?? "", branch: "main" }])
+      expect(await subjectOf({ url, reference, credentials })).toBe("Number 1");
+    expect(asked).toHaveLength(3);
+    for (const one of asked) {
+      expect(one.lines).toEqual([`want ${commits[1]} multi_ack_detailed side-band-64k`, "deepen 1", "flush", "done"]);
+      expect(measured(one)).toEqual([String(one.bytes), undefined, one.bytes]);
+    }
+    const pull = { url, reference: { name: "refs/pull/7/head" }, credentials };
+    await expect(resolveRevision(pull, signal)).rejects.toThrow(/unable to resolve ref 'refs\/pull\/7\/head'/);
   });
 });
 

@@ -10,7 +10,8 @@ import { formatOlderFetch, olderPackfileOf, parseOlderReadiness } from "./protoc
 const id = "ab".repeat(20);
 const other = "cd".repeat(20);
 const flush: Packet = { type: "flush" };
-const azure = "multi_ack thin-pack side-band side-band-64k no-progress shallow multi_ack_detailed no-done filter";
+const azure =
+  "multi_ack thin-pack side-band side-band-64k no-progress multi_ack_detailed no-done shallow allow-tip-sha1-in-want filter symref=HEAD:refs/heads/main";
 
 /** Texts are packets of one line each. */
 async function* packets(...parts: (string | Packet)[]): AsyncGenerator<Packet> {
@@ -126,6 +127,12 @@ describe("fetches in versions 0 and 1", () => {
     expect(await lines(formatOlderFetch({ wants: [id], haves: [other], filter: "tree:0" }, capabilities))).toEqual([
       `want ${id} multi_ack_detailed ofs-delta no-progress side-band-64k agent=git/sluice`,
       ...["flush", `have ${other}`, "flush"],
+    ]);
+    const least = new Map([["side-band-64k", ""]]);
+    expect(await lines(formatOlderFetch({ wants: [id] }, least))).toEqual([
+      `want ${id} side-band-64k`,
+      "flush",
+      "done",
     ]);
     expect(() => formatOlderFetch({ wants: [id], depth: 1 }, new Map())).toThrow(/does not offer shallow/);
     expect(() => formatOlderFetch({ wants: [id] }, new Map())).toThrow(/on a side band/);
