@@ -22,6 +22,7 @@ const helmChart: SourceKind<HelmChartStatus, HelmChart> = {
   recoveries: ["BuildFailed", "FetchFailed", "StorageOperationFailed"],
   clearsStorageFailure: "stored",
   latest: "latest.tar.gz",
+  storing: () => "unable to copy Helm chart to storage",
   failureOf: (error, { signal }) =>
     buildFailure("Unknown", signal.aborted ? new Error("context deadline exceeded") : error),
   produce: async (pass) => {
@@ -77,8 +78,7 @@ async function buildChart(pass: ChartPass): Promise<Build> {
   if (isRepository(source) && source.spec.type === "oci") return buildRemote(pass, source);
   const key = artifact === undefined ? undefined : ownArtifactKey(context.clusterId, source, artifact);
   const isRemote = isRepository(source);
-  const bytes =
-    key === undefined ? undefined : isRemote ? await context.artifacts.head(key) : await context.artifacts.get(key);
+  const bytes = key === undefined ? undefined : await readSource(context, key, isRemote);
   if (artifact === undefined || bytes === undefined) {
     // HC-003: it is woken as soon as its source is ready (SB-007).
     pass.waitsFor.push({ apiVersion, kind, namespace: object.metadata.namespace ?? "", name });
@@ -89,6 +89,17 @@ async function buildChart(pass: ChartPass): Promise<Build> {
   if (isRemote) return buildRemote(pass, source);
   if (!(bytes instanceof Uint8Array)) throw new Error("the source's artifact was not read");
   return buildLocal(pass, artifact.revision, bytes);
+}
+
+/** The source's artifact, or for charts of a repository whether there is one. Throws SourceFailure ReadOperationFailed (SRC-037). */
+async function readSource({ artifacts }: ChartPass["context"], key: string, isRemote: boolean) {
+  try {
+    return await (isRemote ? artifacts.head(key) : artifacts.get(key));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `failed to open source artifact: ${why}`;
+    throw new SourceFailure("FetchFailed", "ReadOperationFailed", message, { cause: error });
+  }
 }
 
 /** HC-002. */

@@ -35,8 +35,11 @@ export function createLocalArtifactStore(directory: string): ArtifactStore {
       inDirectory(unfinished, () => link(storagePath(files, from), temporary)).then(() => true),
     );
     if (found !== true) return false;
-    await inDirectory(dirname(path), () => rename(temporary, path));
-    await rm(temporary, { force: true });
+    try {
+      await inDirectory(dirname(path), () => rename(temporary, path));
+    } finally {
+      await rm(temporary, { force: true });
+    }
     return true;
   }
 

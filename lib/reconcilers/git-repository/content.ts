@@ -5,8 +5,8 @@ import { GitError } from "../../git/git-error.ts";
 import type { GitArchive, Resolved } from "../../git/git-source.ts";
 import type { Json } from "../../platform/ports.ts";
 import { storeShared } from "../source/shared-content.ts";
-import { SourceFailure } from "../source/source-failure.ts";
 import type { SourcePass } from "../source/source-kind.ts";
+import { storageFailure } from "../source/storage-failure.ts";
 import type { AskedSource } from "./asked-source.ts";
 import { addIncludes } from "./include.ts";
 import { verifySource } from "./verification.ts";
@@ -96,8 +96,7 @@ async function archived(checkout: Checkout, signal: AbortSignal): Promise<GitArc
     return await checkout.archive(signal);
   } catch (error) {
     if (error instanceof GitError || signal.aborted) throw error;
-    const message = `unable to archive artifact to storage: ${error instanceof Error ? error.message : String(error)}`;
-    throw new SourceFailure("StorageOperationFailed", "ArchiveOperationFailed", message, { cause: error });
+    throw storageFailure("ArchiveOperationFailed", "unable to archive artifact to storage", error);
   }
 }
 

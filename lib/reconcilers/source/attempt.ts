@@ -23,7 +23,8 @@ export function beginAttempt({ context }: Pick<SourcePass, "context">, continuat
 
 /**
  * What the event of a failed attempt says besides its message (SB-010): the step that failed, how long the attempt took, and
- * when the next one is, to the second; none where the object waits for a change. A failure without a condition is one of the specification.
+ * when the next one is, to the second; none where the object waits for a change. A failure without a condition is one of the specification,
+ * or where it is tried again, of the status that could not be written.
  */
 export function traceOf(
   { began, number }: Attempt,
@@ -37,7 +38,7 @@ export function traceOf(
       ? nextAttempt(object, number, context.settings, now)
       : new Date(now.getTime() + waitSeconds * 1000);
   return {
-    step: condition === undefined ? "specification" : steps[condition],
+    step: condition === undefined ? (terminal ? "specification" : "status") : steps[condition],
     duration: formatGoDuration(now.getTime() - began.getTime()),
     ...(terminal ? {} : { "next-attempt": `${next.toISOString().slice(0, 19)}Z` }),
   };

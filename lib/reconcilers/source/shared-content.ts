@@ -2,8 +2,9 @@ import type { Json } from "../../platform/ports.ts";
 import type { Spool } from "../../platform/spool.ts";
 import { artifactKey } from "../artifact-storage.ts";
 import { sharerName } from "./shared-check.ts";
-import { awaitOrLease, readShared, type Shared, sharedKey, writeShared } from "./shared-record.ts";
+import { awaitOrLease, keepLease, readShared, type Shared, sharedKey, writeShared } from "./shared-record.ts";
 import type { NewArtifact, SourceObject, SourcePass, SourceStatus } from "./source-kind.ts";
+import { storageFailure } from "./storage-failure.ts";
 
 /** Content as it was fetched, and what must be known of it besides. `digest` is `sha256:<hex>` of the bytes. */
 export type Fetched<F extends Json> = { bytes: Uint8Array | Spool; digest?: string; facts: F };
@@ -73,7 +74,10 @@ async function shareContent<F extends Json>(
     const { found, mine } = await awaitOrLease(context, key, me, known);
     const stored = mine ? undefined : storedOf(found.shared.value, isFacts);
     if (stored !== undefined) {
-      const head = await artifacts.head(stored.key, { checksum: stored.digest.startsWith("sha256:") });
+      const checksum = stored.digest.startsWith("sha256:");
+      const head = await artifacts.head(stored.key, { checksum }).catch((error: unknown) => {
+        throw storageFailure("StatOperationFailed", "failed to stat target artifact path", error);
+      });
       const isWhole =
         head?.size === stored.size && (head.sha256 === undefined || `sha256:${head.sha256}` === stored.digest);
       if (isWhole) return { content: { type: "stored", ...stored }, told: async () => undefined };
@@ -81,7 +85,9 @@ async function shareContent<F extends Json>(
       gone = JSON.stringify(found.shared.value);
       continue;
     }
+    const release = keepLease(context, key, me);
     const end = async (value: Json | undefined) => {
+      await release();
       const current = await readShared(records, key);
       if (current.shared.lease?.by !== me) return;
       await writeShared(records, key, current, {

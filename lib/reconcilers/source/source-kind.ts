@@ -30,6 +30,8 @@ export type SourceKind<S extends SourceStatus, O extends SourceObject<S>> = {
   clearsStorageFailure: "start" | "stored";
   /** File of the stable link in `status.url`, for the kinds that have one (ART-017). */
   latest?: "latest.tar.gz" | "index.yaml";
+  /** What is told where an artifact cannot be stored, without why; `unable to archive artifact to storage` where it is absent. */
+  storing?(object: O): string;
   /** All that is special of the kind: finds out what there is, and stores it where it is new. Throws SourceFailure. */
   produce(pass: SourcePass<S, O>): Promise<SourceResult>;
   /** How an error that is not a SourceFailure is told. */

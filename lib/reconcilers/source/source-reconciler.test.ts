@@ -1,28 +1,40 @@
-import { mkdtemp } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Condition } from "../../api/condition.ts";
+import { ApiError } from "../../cluster/api-error.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import { parseSettings } from "../../engine/settings.ts";
 import { createLocalArtifactStore } from "../../platform/local/artifact-store.ts";
 import { createLocalLogger } from "../../platform/local/log.ts";
+import type { Json } from "../../platform/ports.ts";
+import { openSpool } from "../../platform/spool.ts";
+import { storeShared } from "./shared-content.ts";
 import { SourceFailure } from "./source-failure.ts";
-import type { SourceKind, SourceObject, SourceStatus } from "./source-kind.ts";
+import type { SourceKind, SourceObject, SourcePass, SourceStatus } from "./source-kind.ts";
 import { sourceReconciler } from "./source-reconciler.ts";
 
 const log = createLocalLogger({ format: "json", write: () => undefined });
 const now = new Date("2026-01-01T12:00:00Z");
 
-async function contextOf(): Promise<Context> {
+/** What a part of the deployment says that fails. */
+const broken = () => Promise.reject(new Error("the part is broken"));
+
+async function contextOf(parts: Partial<Context> = {}): Promise<Context> {
   const artifacts = createLocalArtifactStore(await mkdtemp(join(tmpdir(), "sluice-life-")));
   const absent = (what: string) => () => Promise.reject(new Error(`${what} is not a part of this`));
   return {
     ...{ clusterId: "home", endpoint: "https://sluice.test", redelivered: false, cause: { type: "schedule" } },
     ...{ artifacts, log, remoteClusters: [], signal: new AbortController().signal },
     ...{ clock: { now: () => now }, settings: parseSettings([], "flux-system", log) },
-    ...{ secrets: { read: async () => "a seed" }, progress: () => undefined, announce: async () => undefined },
+    ...{
+      secrets: { read: async () => "a seed that only this test knows" },
+      progress: () => undefined,
+      announce: async () => undefined,
+    },
     records: { get: async () => undefined, put: absent("a record"), remove: absent("a record") },
+    ...parts,
   } as unknown as Context;
 }
 
@@ -47,8 +59,12 @@ function kindOf(failure?: SourceFailure): SourceKind<SourceStatus, SourceObject>
   };
 }
 
-async function reconcile(kind: ReturnType<typeof kindOf>, conditions: Condition[] = []) {
-  const outcome = await sourceReconciler(kind).reconcile(object(conditions), await contextOf());
+async function reconcile(
+  kind: ReturnType<typeof kindOf>,
+  conditions: Condition[] = [],
+  { parts = {}, made = object(conditions) }: { parts?: Partial<Context>; made?: SourceObject } = {},
+) {
+  const outcome = await sourceReconciler(kind).reconcile(made, await contextOf(parts));
   const list = outcome.status.conditions as Condition[];
   return { ...outcome, of: (type: string) => list.find((condition) => condition.type === type) };
 }
@@ -97,5 +113,109 @@ describe("the summary of an attempt at a source", () => {
     const stalled = await reconcile(kindOf(terminal));
     expect(stalled.of("Stalled")).toMatchObject({ status: "True", reason: "URLInvalid" });
     expect([stalled.of("Reconciling"), stalled.again]).toEqual([undefined, undefined]);
+  });
+});
+
+/** A kind whose attempt stores a file, or does something else before. */
+const storing = (file: string, work: (pass: SourcePass) => Promise<void> = async () => undefined) => ({
+  ...kindOf(),
+  produce: async (pass: SourcePass) => {
+    await work(pass);
+    await pass.store(file, Buffer.from("x"), { revision: "one" });
+    return { inStorage: { reason: "Succeeded" as const, message: "stored" }, event: { message: "stored" } };
+  },
+});
+
+describe("a part that fails while a source is stored (SRC-037)", () => {
+  const artifact = { digest: "sha256:1", revision: "one", path: "a.tgz", url: "u", lastUpdateTime: "x", size: 1 };
+  const stored = (): SourceObject => ({ ...object(), status: { observedGeneration: 2, artifact } });
+  /** The condition of a failed attempt, which is what Ready and the event say, and tried again. */
+  const failureOf = async (attempt: ReturnType<typeof reconcile>, condition = "StorageOperationFailed") => {
+    const { of, again, events } = await attempt;
+    const { reason = "", message = "" } = of(condition) ?? {};
+    expect(of("Ready")).toMatchObject({ status: "False", reason, message });
+    expect(again).toEqual({ backOff: true });
+    expect(events).toEqual([expect.objectContaining({ type: "Warning", reason, message })]);
+    return `${reason}: ${message}`;
+  };
+  const artifactsWith = async (parts: Partial<Context["artifacts"]>) => ({
+    artifacts: { ...(await contextOf()).artifacts, ...parts },
+  });
+
+  it("SRC-037: StatOperationFailed where the store cannot say whether it has the artifact, which stays in the status", async () => {
+    const attempt = reconcile(kindOf(), [], { parts: await artifactsWith({ head: broken }), made: stored() });
+    expect(await failureOf(attempt)).toBe(
+      "StatOperationFailed: failed to stat target artifact path: the part is broken",
+    );
+    expect((await attempt).status).toMatchObject({ artifact });
+  });
+
+  it("SRC-037: InvalidPath where the artifact's file would not be one of the object's own", async () => {
+    for (const file of ["../other/latest.tar.gz", "..", "a/b.tgz", ""])
+      expect(await failureOf(reconcile(storing(file)))).toBe(
+        `InvalidPath: invalid target path: ${JSON.stringify(file)} is not the name of a file`,
+      );
+  });
+
+  it("SRC-037: DirectoryCreationFailed where there is no place for the object's files, or for temporary ones", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "sluice-place-"));
+    await mkdir(join(directory, "files/home"), { recursive: true });
+    await writeFile(join(directory, "files/home/gitrepository"), "no directory");
+    const artifacts = createLocalArtifactStore(directory);
+    expect(await failureOf(reconcile(storing("a.tgz"), [], { parts: { artifacts } }))).toMatch(
+      /^DirectoryCreationFailed: failed to create artifact directory: E(EXIST|NOTDIR): /,
+    );
+    const spool = openSpool({ memory: 0 });
+    const outgrown = storing("a.tgz", async () => {
+      vi.stubEnv("TMPDIR", join(directory, "none"));
+      try {
+        spool.write(Buffer.from("x"));
+      } finally {
+        vi.unstubAllEnvs();
+      }
+    });
+    expect(await failureOf(reconcile(outgrown))).toMatch(
+      /^DirectoryCreationFailed: failed to create temporary working directory: ENOENT: .*mkdtemp/,
+    );
+  });
+
+  it("SRC-037: ArchiveOperationFailed where the store takes no file, in the words of the kind", async () => {
+    const parts = await artifactsWith({ put: broken });
+    const failed = "ArchiveOperationFailed: unable to archive artifact to storage: the part is broken";
+    expect(await failureOf(reconcile(storing("a.tgz"), [], { parts }))).toBe(failed);
+    const chart = { ...storing("a.tgz"), storing: () => "unable to copy Helm chart to storage" };
+    expect(await failureOf(reconcile(chart, [], { parts }))).toBe(
+      "ArchiveOperationFailed: unable to copy Helm chart to storage: the part is broken",
+    );
+  });
+
+  it("SRC-037: AcquireLockFailed where nobody can say whether another object is at the same work", async () => {
+    const shared = async (pass: SourcePass) => {
+      await storeShared<string>(pass, {
+        asked: ["a"],
+        file: "a.tgz",
+        isFacts: (value: Json): value is string => typeof value === "string",
+        fetch: async () => ({ bytes: Buffer.from("x"), facts: "" }),
+        accept: async () => ({ revision: "one" }),
+      });
+    };
+    const failing: Partial<Context["records"]>[] = [{ get: broken }, { get: async () => undefined, put: broken }];
+    for (const part of failing) {
+      const records = { ...(await contextOf()).records, ...part };
+      expect(await failureOf(reconcile(storing("a.tgz", shared), [], { parts: { records } }))).toBe(
+        "AcquireLockFailed: failed to acquire lock for artifact: the part is broken",
+      );
+    }
+  });
+
+  it("SRC-037: PatchOperationFailed where the status of an attempt that begins cannot be written, unless the object is gone", async () => {
+    const changed = { ...object(), metadata: { ...object().metadata, generation: 3 } };
+    const { events, again, of } = await reconcile(kindOf(), [], { parts: { announce: broken }, made: changed });
+    expect(events).toMatchObject([
+      { type: "Warning", reason: "PatchOperationFailed", message: "the part is broken", trace: { step: "status" } },
+    ]);
+    expect([again, of("Stalled")]).toEqual([{ backOff: true }, undefined]);
+    const gone = () => Promise.reject(new ApiError(404, "NotFound", "gone"));
+    await expect(reconcile(kindOf(), [], { parts: { announce: gone }, made: changed })).rejects.toThrow("gone");
   });
 });

@@ -1,4 +1,5 @@
 import type { KubernetesObject } from "../../api/object.ts";
+import { isNotFound } from "../../cluster/api-error.ts";
 import { requestedAtAnnotation } from "../../engine/kinds.ts";
 import type { Context, EventRecord, Finalizer, KindReconciler, Outcome } from "../../engine/reconciler.ts";
 import type { Continuation } from "../../engine/work-item.ts";
@@ -11,6 +12,7 @@ import { removeLatestLink } from "./latest-link.ts";
 import { SharedWorkUnderWay } from "./shared-record.ts";
 import { SourceFailure } from "./source-failure.ts";
 import type { SourceKind, SourceObject, SourcePass, SourceResult, SourceStatus } from "./source-kind.ts";
+import { temporaryFailure } from "./storage-failure.ts";
 import { checkStorage, storeArtifact } from "./stored-artifact.ts";
 
 const group = "source.toolkit.fluxcd.io";
@@ -36,10 +38,17 @@ async function reconcileSource<S extends SourceStatus, O extends SourceObject<S>
   const pass = beginPass(kind, object, context);
   const attempt = beginAttempt(pass, continuation);
   const { conditions, status } = pass;
-  await announceStart(pass);
+  try {
+    await announceStart(pass);
+  } catch (error) {
+    if (isNotFound(error)) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    const options = { terminal: false, cause: error };
+    return fail(kind, pass, new SourceFailure(undefined, "PatchOperationFailed", message, options), attempt);
+  }
   if (kind.clearsStorageFailure === "start") conditions.remove("StorageOperationFailed");
   try {
-    await checkStorage(pass, kind.latest);
+    await checkStorage(pass, kind);
     conditions.remove("ArtifactOutdated");
     const before = status.artifact;
     const result = await kind.produce(pass);
@@ -56,7 +65,8 @@ async function reconcileSource<S extends SourceStatus, O extends SourceObject<S>
     };
   } catch (error) {
     if (error instanceof SharedWorkUnderWay) return busy(kind, pass);
-    return fail(kind, pass, error instanceof SourceFailure ? error : kind.failureOf(error, pass), attempt);
+    const known = temporaryFailure(error) ?? (error instanceof SourceFailure ? error : kind.failureOf(error, pass));
+    return fail(kind, pass, known, attempt);
   }
 }
 
@@ -85,7 +95,7 @@ function beginPass<S extends SourceStatus, O extends SourceObject<S>>(
       progressing(pass, `building artifact: ${message}`);
       context.progress({ ...status, conditions: conditions.list() });
     },
-    store: (file, content, artifact) => storeArtifact(pass, kind.latest, file, content, artifact),
+    store: (file, content, artifact) => storeArtifact(pass, kind, file, content, artifact),
     trace: (reason, message) => {
       events.push({ type: "Trace", reason, message });
     },

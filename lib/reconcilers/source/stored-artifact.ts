@@ -6,22 +6,31 @@ import { artifactAddress, artifactKey, collectGarbage, ownArtifactKey, storedPro
 import { keepPast, rememberArtifact } from "./artifact-history.ts";
 import { latestAddress, linkLatest } from "./latest-link.ts";
 import { SharedWorkUnderWay } from "./shared-record.ts";
-import { SourceFailure } from "./source-failure.ts";
 import type { NewArtifact, SourceKind, SourceObject, SourcePass, SourceStatus, StoredContent } from "./source-kind.ts";
+import { requireFileName, storageFailure, writeFailure } from "./storage-failure.ts";
 
-type Latest = SourceKind<SourceStatus, SourceObject>["latest"];
+type Kind = SourceKind<SourceStatus, SourceObject>;
+
+/** What is wrong with the stored artifact. Throws SourceFailure where the store cannot say: it is not told to be gone then. */
+async function problemOf({ object, context }: SourcePass, artifact: Artifact): Promise<string | undefined> {
+  try {
+    return await storedProblem(context, object, artifact);
+  } catch (error) {
+    throw storageFailure("StatOperationFailed", "failed to stat target artifact path", error);
+  }
+}
 
 /**
  * ART-012, ART-013: an artifact that the store no longer holds as it was is forgotten, removed and built anew. One that it
  * holds gets today's addresses (ART-003).
  */
-export async function checkStorage(pass: SourcePass, latest: Latest): Promise<void> {
+export async function checkStorage(pass: SourcePass, { latest }: Pick<Kind, "latest">): Promise<void> {
   const { object, context, conditions, events, status } = pass;
   const { artifact } = status;
   let missing = false;
   if (artifact !== undefined) {
     const key = ownArtifactKey(context.clusterId, object, artifact);
-    const problem = await storedProblem(context, object, artifact);
+    const problem = await problemOf(pass, artifact);
     if (problem === undefined) {
       status.artifact = { ...artifact, ...(await addressOf(context, key)) };
       if (latest !== undefined) status.url = await latestAddress(context, object, latest);
@@ -46,12 +55,13 @@ export async function checkStorage(pass: SourcePass, latest: Latest): Promise<vo
 /** Stores a file as the object's artifact, removes old ones and moves the stable link (ART-014 to ART-018). Throws SourceFailure. */
 export async function storeArtifact(
   pass: SourcePass,
-  latest: Latest,
+  { latest, storing = () => "unable to archive artifact to storage" }: Pick<Kind, "latest" | "storing">,
   file: string,
   content: Uint8Array | Spool | StoredContent,
   { revision, metadata, digest }: NewArtifact,
 ): Promise<void> {
   const { object, context, status } = pass;
+  requireFileName(file);
   const key = artifactKey(context.clusterId, object, file);
   const algorithm = context.settings.artifactDigestAlgorithm;
   const { path, url } = await addressOf(context, key);
@@ -61,8 +71,7 @@ export async function storeArtifact(
     else if (own.key !== key && !(await context.artifacts.copy(own.key, key))) throw new SharedWorkUnderWay();
   } catch (error) {
     if (error instanceof SharedWorkUnderWay) throw error;
-    const message = `unable to archive artifact to storage: ${error instanceof Error ? error.message : String(error)}`;
-    throw new SourceFailure("StorageOperationFailed", "ArchiveOperationFailed", message);
+    throw writeFailure(storing(object), error);
   }
   const known = "key" in own ? own.digest : digest;
   const artifact: Artifact = {
@@ -111,7 +120,6 @@ async function addressOf(context: Context, key: string): Promise<Pick<Artifact, 
   try {
     return await artifactAddress(context, key);
   } catch (error) {
-    const message = `unable to address artifact: ${error instanceof Error ? error.message : String(error)}`;
-    throw new SourceFailure("StorageOperationFailed", "StorageOperationFailed", message, { cause: error });
+    throw storageFailure("StorageOperationFailed", "unable to address artifact", error);
   }
 }
