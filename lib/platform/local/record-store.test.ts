@@ -59,6 +59,22 @@ describe("the local records", () => {
     expect((await second.get("applied/a"))?.value).toBe(1);
   });
 
+  it("are forgotten after their time while the host goes on, too", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const store = open([{ prefix: "tokens/", seconds: 86_400 }]);
+    await store.put("tokens/a", "sealed", "any");
+    await store.put("applied/a", 1, "any");
+    vi.advanceTimersByTime(80_000_000);
+    await store.put("tokens/b", "sealed", "any");
+    vi.advanceTimersByTime(10_000_000);
+    await store.put("applied/b", 1, "any");
+    expect(await store.get("tokens/a")).toBeUndefined();
+    expect(await store.get("tokens/b")).toBeDefined();
+    expect((await store.get("applied/a"))?.value).toBe(1);
+    const journal = (await readFile(join(directory, "records.journal"), "utf8")).trim().split("\n");
+    expect(journal).toContain('["removed","tokens/a"]');
+  });
+
   it("give each reader a value of its own", async () => {
     const store = open();
     await store.put("a", { list: [1] }, "any");

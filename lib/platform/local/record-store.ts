@@ -7,8 +7,11 @@ import { storagePath } from "./storage-path.ts";
 /** The records of a local platform, and the end of them. */
 export type LocalRecordStore = RecordStore & { close(): void };
 
-/** Records whose key begins with `prefix` are forgotten so many seconds after they were written, at the next start. */
+/** Records whose key begins with `prefix` are forgotten so many seconds after they were written, by the first write an hour later or at the next start. */
 export type RecordExpiry = { prefix: string; seconds: number };
+
+/** How often a store that is written to looks for records whose time is over; milliseconds. */
+const sweepMilliseconds = 3_600_000;
 
 type Kept = { text: string; version: string; at: number };
 type Line = ["put", string, string, number] | ["removed", string];
@@ -21,6 +24,7 @@ type Line = ["put", string, string, number] | ["removed", string];
  */
 export function createLocalRecordStore(directory: string, expiry: RecordExpiry[] = []): LocalRecordStore {
   const records = new Map<string, Kept>();
+  let swept = Date.now();
   const journal = openJournal(join(directory, "records.journal"), {
     replay: (entry) => {
       if (isLine(entry)) note(entry);
@@ -38,6 +42,13 @@ export function createLocalRecordStore(directory: string, expiry: RecordExpiry[]
 
   function isExpired(key: string, at: number): boolean {
     return expiry.some(({ prefix, seconds }) => key.startsWith(prefix) && Date.now() - at > seconds * 1000);
+  }
+
+  /** The journal takes one entry for each that goes, as for any other that is removed. */
+  function sweep(): void {
+    if (Date.now() - swept < sweepMilliseconds) return;
+    swept = Date.now();
+    for (const [key, { at }] of records) if (isExpired(key, at)) write(["removed", key]);
   }
 
   /** Noted first, since the journal may be written anew from what is noted; a write that fails has not been. */
@@ -72,6 +83,7 @@ export function createLocalRecordStore(directory: string, expiry: RecordExpiry[]
       return found === undefined ? undefined : { value: JSON.parse(found.text), version: found.version };
     },
     put: async (key, value, expect) => {
+      sweep();
       const text = JSON.stringify(value);
       // A write of what is there already costs nothing.
       if (check(key, expect)?.text !== text) write(["put", key, text, Date.now()]);
