@@ -42,6 +42,33 @@ describe("the artifacts of a generator", () => {
     expect(await inNamespace("get", "source", "external")).toMatch(/web\s+latest@sha256:\S+\s+\S+\s+True/);
   });
 
+  it("AG-020: have the labels and annotations of all, over which captures win, and over both what says whose they are", async () => {
+    const [managedBy, generator] = ["app.kubernetes.io/managed-by", "source.extensions.fluxcd.io/generator"];
+    const labels = { app: "common", team: "a", [managedBy]: "me", [generator]: "mine" };
+    await generators.create("labelled", {
+      commonMetadata: { labels, annotations: { note: "x" } },
+      ...{ pathPattern: "@mono/apps/{app}", artifacts: [copyOf("{app}", "labelled-{app}")] },
+    });
+    const { metadata } = await generators.ready("labelled");
+    for (const app of ["web", "api"]) {
+      const made = await generators.find(`labelled-${app}`);
+      expect(made.metadata.labels).toEqual({
+        app,
+        team: "a",
+        [managedBy]: "source-watcher",
+        [generator]: metadata.uid,
+      });
+      expect(made.metadata.annotations).toEqual({ note: "x" });
+    }
+    // A common label that is named as a capture never shows, whatever it is changed to.
+    await workspace.patch("ArtifactGenerator", "labelled", {
+      spec: { commonMetadata: { labels: { app: "other", team: "b", [managedBy]: null, [generator]: null } } },
+    });
+    await workspace.until("ExternalArtifact", "labelled-web", (found) => found.metadata.labels?.team === "b");
+    const { labels: now } = (await generators.find("labelled-web")).metadata;
+    expect(now).toEqual({ app: "web", team: "b", [managedBy]: "source-watcher", [generator]: metadata.uid });
+  });
+
   it("AG-028, ART-015: go from the store as they do for sources, the newest two left", async () => {
     await generators.create("many", { artifacts: [copyOf("api", "many")] });
     await generators.ready("many");
