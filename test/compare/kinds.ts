@@ -1,0 +1,64 @@
+import type { Condition } from "../../lib/api/condition.ts";
+import type { KubernetesObject } from "../../lib/api/object.ts";
+
+/** The kinds that are compared, by their API version. */
+export const apiVersions = {
+  GitRepository: "source.toolkit.fluxcd.io/v1",
+  OCIRepository: "source.toolkit.fluxcd.io/v1",
+  Bucket: "source.toolkit.fluxcd.io/v1",
+  HelmRepository: "source.toolkit.fluxcd.io/v1",
+  HelmChart: "source.toolkit.fluxcd.io/v1",
+  ExternalArtifact: "source.toolkit.fluxcd.io/v1",
+  ArtifactGenerator: "source.extensions.fluxcd.io/v1beta1",
+} as const;
+
+/** A kind that is compared. */
+export type SourceKind = keyof typeof apiVersions;
+
+/** An object of such a kind, as far as it is compared. */
+export type Source = KubernetesObject & {
+  spec?: Record<string, unknown>;
+  status?: {
+    conditions?: Condition[];
+    lastHandledReconcileAt?: string;
+    url?: string;
+    artifact?: Artifact;
+    [field: string]: unknown;
+  };
+};
+
+/** What a status says of an artifact. */
+export type Artifact = {
+  path: string;
+  url: string;
+  revision: string;
+  digest: string;
+  size?: number;
+  lastUpdateTime?: string;
+  metadata?: Record<string, string>;
+};
+
+/** Whether a kind of an object is compared. */
+export function isSourceKind(kind: string): kind is SourceKind {
+  return kind in apiVersions;
+}
+
+/**
+ * Whether whoever reconciles an object is done with it for now: it says of the object as it is whether it is ready, has answered the last
+ * request, and only waits for the interval or for a retry.
+ */
+export function isSettled({ kind, metadata, spec = {}, status = {} }: Source): boolean {
+  if (kind === "ExternalArtifact") return true;
+  if (metadata.deletionTimestamp !== undefined) return false;
+  if (kind === "HelmRepository" && spec.type === "oci") return (metadata.finalizers ?? []).length === 0;
+  const requested = metadata.annotations?.["reconcile.fluxcd.io/requestedAt"];
+  if (requested !== undefined && status.lastHandledReconcileAt !== requested) return false;
+  if (spec.suspend === true) return true;
+  const condition = (type: string) => status.conditions?.find((one) => one.type === type);
+  const ready = condition("Ready");
+  if (ready === undefined || ready.observedGeneration !== metadata.generation) return false;
+  const reconciling = condition("Reconciling");
+  if (ready.status === "True") return reconciling === undefined;
+  if (ready.status !== "False") return false;
+  return condition("Stalled") !== undefined || reconciling?.reason !== "Progressing";
+}

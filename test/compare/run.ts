@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { allowed } from "./allowed.ts";
+import type { Case } from "./case.ts";
+import { allCases } from "./cases/all-cases.ts";
+import { type Difference, play } from "./compare.ts";
+import { sourceWatcherVariable } from "./controllers.ts";
+import { startSides } from "./sides.ts";
+import { startWorld } from "./world.ts";
+
+/**
+ * `npm run compare -- [--case words]`: plays the cases to Flux's own controllers and to Sluice, and tells what differs. README.md beside
+ * this file says more. Ends with 1 where there is a difference that is not meant.
+ */
+const { values } = parseArgs({
+  options: { case: { type: "string", default: "" }, allowed: { type: "boolean", default: false } },
+});
+const atOnce = 5;
+
+const directory = await mkdtemp(join(tmpdir(), "sluice-compare-"));
+const log = (line: string): void => console.error(line);
+const world = await startWorld(directory, log);
+const sides = await startSides(directory, log);
+let [objects, looks, unmeant] = [0, 0, 0];
+const meant = new Map<string, number>();
+
+async function compareOne(one: Case): Promise<void> {
+  const started = Date.now();
+  const { differences, ...counts } = await play(sides.both, one.name, (stage) => one.play(stage, world));
+  objects += counts.objects;
+  looks += counts.looks;
+  const left = differences.filter((difference) => {
+    const found = allowed.find((candidate) => candidate.is(difference, one.name));
+    if (found !== undefined) meant.set(found.why, (meant.get(found.why) ?? 0) + 1);
+    if (found !== undefined && values.allowed) print(difference, found.why);
+    return found === undefined;
+  });
+  unmeant += left.length;
+  console.log(
+    `${left.length === 0 ? "same" : "OTHER"}  ${one.name}: ${counts.objects} objects, ${counts.looks} looks, ${Math.round((Date.now() - started) / 1000)} s`,
+  );
+  for (const difference of left) print(difference);
+}
+
+function print({ place, flux, sluice }: Difference, why?: string): void {
+  console.log(`    ${place}${why === undefined ? "" : ` (meant: ${why})`}`);
+  console.log(`      flux:   ${flux ?? "-"}\n      sluice: ${sluice ?? "-"}`);
+}
+
+try {
+  const hasWatcher = process.env[sourceWatcherVariable] !== undefined;
+  if (!hasWatcher)
+    console.log(`no ArtifactGenerator is compared: ${sourceWatcherVariable} names no checkout of source-watcher`);
+  const waiting = allCases.filter(
+    ({ name, needsWatcher }) => name.includes(values.case) && (hasWatcher || needsWatcher !== true),
+  );
+  const workers = Array.from({ length: atOnce }, async () => {
+    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) await compareOne(one);
+  });
+  await Promise.all(workers);
+  for (const [why, count] of meant) console.log(`meant: ${count} × ${why}`);
+  console.log(`${objects} objects in ${looks} looks: ${unmeant} differences`);
+  process.exitCode = unmeant === 0 ? 0 : 1;
+} finally {
+  await sides.stop();
+  await world.stop();
+  await rm(directory, { recursive: true, force: true });
+}

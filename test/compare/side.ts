@@ -1,0 +1,14 @@
+import type { ClusterClient } from "../../lib/cluster/client.ts";
+import type { PostedEvent } from "./recorder.ts";
+
+/** One of the two that are compared: a cluster, and who reconciles in it. */
+export type Side = {
+  name: "flux" | "sluice";
+  client: ClusterClient;
+  /** The file of an artifact, by the kind that offers it and `status.artifact.path`. */
+  artifact(kind: string, path: string): Promise<Buffer>;
+  /** What it has told its notification controller or, by an Alert, a webhook. */
+  posted(): PostedEvent[];
+  /** Makes a namespace in which objects are told of. */
+  openNamespace(name: string): Promise<void>;
+};
