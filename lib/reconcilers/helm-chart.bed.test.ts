@@ -149,7 +149,7 @@ describe("a HelmChart of a HelmRepository", () => {
     await failed("merged", "Stalled", "no values file found at path 'templates/configmap.yaml'");
   });
 
-  it("HC-004, HC-010, HC-012, VER-019: stalls on what is not in the index, until the index has it", async () => {
+  it("HC-004, HC-010, HC-012, HC-062, VER-019: stalls on what is not in the index, until the index has it", async () => {
     await create("later", { version: "3.x" });
     const message =
       "invalid chart reference: failed to get chart version for remote reference: no 'app' chart with version matching '3.x' found";
@@ -161,11 +161,13 @@ describe("a HelmChart of a HelmRepository", () => {
     expect(conditionOf(misnamed.status, "Ready")?.message).toMatch(/: a valid name must be lower case letters/);
     await create("verified", { verify: { provider: "cosign" } });
     const unverified = await failed("verified", "BuildFailed", "not implemented");
-    expect(conditionOf(unverified.status, "SourceVerified")).toMatchObject({
-      status: "False",
-      reason: "VerificationError",
-      message: "chart verification error: not implemented",
-    });
+    const words = "chart verification error: not implemented";
+    for (const [type, status, reason] of [
+      ["SourceVerified", "False", "VerificationError"],
+      ["BuildFailed", "True", "ChartVerificationError"],
+      ["Ready", "False", "VerificationError"],
+    ] as const)
+      expect(conditionOf(unverified.status, type)).toMatchObject({ status, reason, message: words });
     await workspace.patch("HelmChart", "verified", { spec: { verify: null } });
     expect(conditionOf((await ready("verified")).status, "SourceVerified")).toBeUndefined();
     await server.publish("app", "3.0.1");

@@ -1,10 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bedPart, uniqueName } from "../../../test/bed/bed.ts";
-import { helm } from "../../../test/bed/chart-repository.ts";
 import { type Cosign, openCosign } from "../../../test/bed/cosign/cosign.ts";
 import { type Sigstore, startSigstore } from "../../../test/bed/cosign/sigstore.ts";
 import { makeIdentity } from "../../../test/bed/notation/certificate.ts";
@@ -29,7 +28,6 @@ describe("signatures of sources", () => {
   const root = makeIdentity({ commonName: "root", authority: {} });
   let count = 0;
 
-  type Kind = "OCIRepository" | "HelmChart";
   const address = () => new URL(target.url).host;
   const push = async (tag = "latest") => {
     count += 1;
@@ -56,19 +54,19 @@ describe("signatures of sources", () => {
         ...{ layerSelector: { operation: "copy" }, verify, ...spec },
       },
     });
-  const until = (kind: Kind, name: string, status: "True" | "False", words: string) =>
-    workspace.until(kind, name, (object) => {
+  const until = (name: string, status: "True" | "False", words: string) =>
+    workspace.until("OCIRepository", name, (object) => {
       const condition = verified(object);
       return condition?.status === status && condition.message.includes(words);
     });
   const failing = async (name: string, words: string) => {
-    const object = await until("OCIRepository", name, "False", words);
+    const object = await until(name, "False", words);
     expect(verified(object)).toMatchObject({ reason: "VerificationError" });
     return object;
   };
-  const again = async (kind: Kind, name: string) => {
-    const value = await workspace.reconcile(kind, name);
-    return workspace.until(kind, name, ({ status }) => status?.lastHandledReconcileAt === value);
+  const again = async (name: string) => {
+    const value = await workspace.reconcile("OCIRepository", name);
+    return workspace.until("OCIRepository", name, ({ status }) => status?.lastHandledReconcileAt === value);
   };
 
   beforeAll(async () => {
@@ -112,24 +110,24 @@ describe("signatures of sources", () => {
     expect(front.requests.some((request) => request.told.includes("/blobs/"))).toBe(false);
     // It is tried again by itself.
     await cosign.sign("one", "legacy", first.reference);
-    const object = await until("OCIRepository", "keyed", "True", first.revision);
+    const object = await until("keyed", "True", first.revision);
     expect(verified(object)).toMatchObject({
       reason: "Succeeded",
       message: `verified signature of revision ${first.revision}`,
     });
     await workspace.untilReady("OCIRepository", "keyed");
     front.requests.length = 0;
-    for (let pass = 0; pass < 3; pass++) await again("OCIRepository", "keyed");
+    for (let pass = 0; pass < 3; pass++) await again("keyed");
     expect(new Set(front.requests.map((request) => request.told))).toEqual(
       new Set([`HEAD ${target.repository}/manifests/latest`]),
     );
     // What is not signed does not replace what is.
     const second = await push();
-    await again("OCIRepository", "keyed");
+    await again("keyed");
     const kept = await failing("keyed", second.digest);
     expect(kept.status?.artifact?.revision).toBe(first.revision);
     await cosign.sign("one", "bundle", second.reference);
-    await until("OCIRepository", "keyed", "True", second.revision);
+    await until("keyed", "True", second.revision);
     // Another generation is verified anew, and without a wish to verify nothing is said.
     await workspace.patch("OCIRepository", "keyed", { spec: { verify: { secretRef: { name: "both" } } } });
     await workspace.until("OCIRepository", "keyed", (one) => verified(one)?.observedGeneration === 2);
@@ -162,7 +160,7 @@ describe("signatures of sources", () => {
     await failing("malformed", "using provider 'cosign': PEM decoding failed");
     await failing("curve", "unsupported public key");
     await failing("none", `no matching signatures were found for '${front.address}/${target.repository}@${digest}'`);
-    await until("OCIRepository", "partly", "True", digest);
+    await until("partly", "True", digest);
   });
 
   it("VER-007, VER-008, VER-009: trusts an infrastructure of one's own without keys, and one of its identities", async () => {
@@ -183,7 +181,7 @@ describe("signatures of sources", () => {
     await secret("logless", { "trusted_root.json": withoutLogs(sigstore.trustedRoot) });
     await create("rootless", keyless([], "rootless"), ref);
     await create("logless", keyless([], "logless"), ref);
-    await until("OCIRepository", "matched", "True", revision);
+    await until("matched", "True", revision);
     const { namespace } = workspace;
     await failing(
       "unmatched",
@@ -224,7 +222,7 @@ describe("signatures of sources", () => {
       await create(`notation-${name}`, { provider: "notation", secretRef: { name: `notation-${name}` } }, ref);
     }
     await create("notation-secretless", { provider: "notation" }, ref);
-    await until("OCIRepository", "notation-good", "True", revision);
+    await until("notation-good", "True", revision);
     for (const name of ["notation-audit", "notation-skip"])
       expect(verified(await workspace.untilReady("OCIRepository", name))).toBeUndefined();
     const { namespace } = workspace;
@@ -251,66 +249,11 @@ describe("signatures of sources", () => {
       const url = `oci://${secure.address}/${target.repository}`;
       const spec = { url, insecure: false, ref: { tag: "secure" }, certSecretRef: { name: "authority" } };
       await create("secure", { provider: "cosign", secretRef: { name: "one" } }, spec);
-      await until("OCIRepository", "secure", "True", digest);
+      await until("secure", "True", digest);
       expect(secure.requests.some((request) => request.told.includes("/referrers/"))).toBe(true);
     } finally {
       await secure.stop();
     }
-  });
-
-  it("VER-017, VER-018: verifies a chart at every attempt, with all keys of a Secret, and stores what was verified", async () => {
-    const charts = uniqueName("charts");
-    const chart = join(directory, "app");
-    await mkdir(chart);
-    await writeFile(join(chart, "Chart.yaml"), "apiVersion: v2\nname: app\nversion: 1.0.0\n");
-    await helm("package", chart, "--destination", directory);
-    await helm("push", join(directory, "app-1.0.0.tgz"), `oci://${address()}/${charts}`, "--plain-http");
-    const reference = `${address()}/${charts}/app:1.0.0`;
-    await workspace.create({
-      apiVersion: "source.toolkit.fluxcd.io/v1",
-      kind: "HelmRepository",
-      metadata: { name: "charts" },
-      spec: { type: "oci", url: `oci://${front.address}/${charts}`, insecure: true },
-    });
-    const createChart = (name: string, verify: unknown) =>
-      workspace.create({
-        apiVersion: "source.toolkit.fluxcd.io/v1",
-        kind: "HelmChart",
-        metadata: { name },
-        spec: {
-          ...{ chart: "app", version: "1.0.0", interval: "1h", sourceRef: { kind: "HelmRepository", name: "charts" } },
-          verify,
-        },
-      });
-    await createChart("chart", { provider: "cosign", secretRef: { name: "both" } });
-    const unsigned = await until("HelmChart", "chart", "False", "chart verification error: ");
-    const message = `chart verification error: failed to verify oci://${front.address}/${charts}/app:1.0.0: no matching signatures were found for '${front.address}/${charts}/app:1.0.0'`;
-    expect(verified(unsigned)).toMatchObject({ reason: "VerificationError", message });
-    expect(conditionOf(unsigned.status, "BuildFailed")).toMatchObject({ reason: "ChartVerificationError", message });
-    await cosign.sign("one", "bundle", reference);
-    const signed = await until("HelmChart", "chart", "True", "verified signature of version 1.0.0");
-    expect(verified(signed)?.reason).toBe("Succeeded");
-    // The tag is asked for its digest alone: what is pulled is what was verified, whatever becomes of the tag.
-    const told = front.requests.map((request) => request.told).filter((one) => one.includes("/app/manifests/"));
-    expect(told).toContain(`HEAD ${charts}/app/manifests/1.0.0`);
-    expect(told).not.toContain(`GET ${charts}/app/manifests/1.0.0`);
-    front.requests.length = 0;
-    await again("HelmChart", "chart");
-    expect(front.requests.some((request) => request.told.includes("/referrers/"))).toBe(true);
-    // The key is withdrawn: the chart that is there is no longer said to be verified.
-    await workspace.patch("Secret", "both", { data: { "b.pub": null } });
-    await again("HelmChart", "chart");
-    const withdrawn = await until("HelmChart", "chart", "False", "no matching signatures");
-    expect(withdrawn.status?.artifact?.revision).toBe("1.0.0");
-    const { namespace } = workspace;
-    await secret("keyless-chart", { a: "b" });
-    await createChart("chart-none", { provider: "cosign", secretRef: { name: "keyless-chart" } });
-    const none = await until("HelmChart", "chart-none", "False", "no public keys found");
-    expect(verified(none)?.message).toBe(
-      `failed to verify the signature using provider 'cosign': no public keys found in secret '${namespace}/keyless-chart'`,
-    );
-    await createChart("chart-notation", { provider: "notation" });
-    await until("HelmChart", "chart-notation", "False", "verification secret cannot be empty: 'chart-notation'");
   });
 });
 
