@@ -1,5 +1,6 @@
 import { askCloud, formBody, parseAnswer, textField } from "./cloud-request.ts";
 import { claimsOf } from "./generic.ts";
+import { isHostName } from "./host-name.ts";
 import { type CloudOptions, IdentityError } from "./identity.ts";
 import type { RegistryLogin } from "./registry-login.ts";
 
@@ -9,7 +10,7 @@ const username = "00000000-0000-0000-0000-000000000000";
 
 /** The host, where it is a registry of Azure. Throws an IdentityError for any other. */
 export function acrHost(host: string): string {
-  if (!new RegExp(hostPattern).test(host))
+  if (!isHostName(host) || !new RegExp(hostPattern).test(host))
     throw new IdentityError(`invalid Azure registry: '${host}'. must match ${hostPattern}`);
   return host;
 }

@@ -2,6 +2,7 @@ import { awsCredentials } from "./aws.ts";
 import { azureToken } from "./azure.ts";
 import { messageOf } from "./cloud-request.ts";
 import { gcpToken } from "./gcp.ts";
+import { isHostName } from "./host-name.ts";
 import { type CloudIdentity, type CloudOptions, IdentityError } from "./identity.ts";
 import { ecrLogin, ecrRegion } from "./registry-aws.ts";
 import { acrHost, acrLogin, acrScope } from "./registry-azure.ts";
@@ -21,7 +22,7 @@ type Ask = <T>(work: (who: CloudIdentity) => Promise<T>) => Promise<T>;
 export function registryInput(provider: "aws" | "azure" | "gcp", host: string): string {
   if (provider === "aws") return ecrRegion(host);
   if (provider === "azure") return acrHost(host);
-  if (!new RegExp(googleHost).test(host))
+  if (!isHostName(host) || !new RegExp(googleHost).test(host))
     throw new IdentityError(`invalid GCP registry: '${host}'. must match ${googleHost}`);
   return "gcp";
 }

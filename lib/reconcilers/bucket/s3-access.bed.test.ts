@@ -51,10 +51,18 @@ describe("S3", () => {
       "x-amz-security-token": "session",
       authorization: expect.stringMatching(/Credential=ASIA\/\d+\/eu-central-1\/s3\//),
     });
-    const evil = await failureOf(
-      bed.access(openS3, spec({ ...role, sts: { provider: "aws", endpoint: "https://evil.test" } })),
-    );
-    expect(evil.message).toContain("AWS authentication failed: invalid STS endpoint: 'https://evil.test'. must match");
+    bed.seen.length = 0;
+    for (const elsewhere of [
+      ...["https://evil.test", "https://evil.test/x.sts.amazonaws.com", "https://evil.test?x.sts.amazonaws.com"],
+      ...["https://evil.test#sts.amazonaws.com", "https://sts.amazonaws.com@evil.test/.sts.amazonaws.com"],
+      ...["https://minio.test\\.sts.amazonaws.com", "https://user@sts.amazonaws.com"],
+    ]) {
+      const evil = await failureOf(
+        bed.access(openS3, spec({ ...role, sts: { provider: "aws", endpoint: elsewhere } })),
+      );
+      expect(evil.message).toContain("AWS authentication failed: invalid STS endpoint: 'https://");
+    }
+    expect(bed.seen).toEqual([]);
     const own = { awsCredentials: async () => ({ accessKeyId: "OWN", secretAccessKey: canary }) };
     bed.seen.length = 0;
     await selected(await bed.access(openS3, spec({ region: "eu-central-1" }), {}, own));

@@ -82,12 +82,17 @@ async function credentialsOf(object: Bucket, secrets: BucketSecrets, context: Ac
 /** As Flux has it: a token of a ServiceAccount goes to STS and nobody else. */
 const tokenServicePattern = String.raw`^https://(.+\.)?sts(-fips)?(\.[^.]+)?(\.vpce)?\.amazonaws\.com$`;
 
+/** The pattern alone would take `https://evil.test/x.sts.amazonaws.com`: what matches must be an origin and nothing more. */
+function isTokenService(endpoint: string): boolean {
+  return new RegExp(tokenServicePattern).test(endpoint) && URL.parse(endpoint)?.origin === endpoint.toLowerCase();
+}
+
 /** BKT-021, BKT-025: the role of the function, or of a ServiceAccount. */
 async function ofIdentity(object: Bucket, secrets: BucketSecrets, context: AccessContext): Promise<Found> {
   const { sts, region = "" } = object.spec;
   const outbound = proxied(secrets, context);
   try {
-    if (sts !== undefined && !new RegExp(tokenServicePattern).test(sts.endpoint))
+    if (sts !== undefined && !isTokenService(sts.endpoint))
       throw new Error(`invalid STS endpoint: '${sts.endpoint.slice(0, 300)}'. must match ${tokenServicePattern}`);
     const { signal, clouds } = context;
     const endpoints = { ...clouds?.endpoints, ...(sts === undefined ? {} : { sts: sts.endpoint }) };
