@@ -14,7 +14,7 @@ import { readBucketSecrets } from "./bucket/secrets.ts";
 import { requireObjectIdentity } from "./source/provider-identity.ts";
 import { shareCheck } from "./source/shared-check.ts";
 import { storeShared } from "./source/shared-content.ts";
-import { SharedWorkUnderWay } from "./source/shared-record.ts";
+import { SharedWorkUnderWay, sharedKey } from "./source/shared-record.ts";
 import { SourceFailure } from "./source/source-failure.ts";
 import type { SourceKind, SourcePass, SourceResult } from "./source/source-kind.ts";
 import { sourceReconciler } from "./source/source-reconciler.ts";
@@ -75,6 +75,8 @@ async function sync(pass: BucketPass, { store, who }: BucketAccess): Promise<Sou
   const source = { bucket: bucketName, prefix, ...(ignore === undefined ? {} : { ignore }) };
   const place = placeOf(object);
   const asked: Json = ["bucket", place, who, prefix, ignore ?? null];
+  // What another proxy or other credentials gave under the same etags may be other content (SB-002).
+  const origin = await sharedKey(context, "contents", ["bucket-index", place, who]);
   let selection: Selection | undefined;
   const select = async () => {
     selection = await selectObjects(store, source, limited(pass));
@@ -98,7 +100,7 @@ async function sync(pass: BucketPass, { store, who }: BucketAccess): Promise<Sou
     isFacts: isFetched,
     fetch: async () => {
       const selected = selection ?? (await select());
-      const earlier = await earlierArtifact(context, object, status.artifact, place, selected);
+      const earlier = await earlierArtifact(context, object, status.artifact, origin, selected);
       const { spool, digest, etags } = await fetchObjects(store, source, selected, earlier, limited(pass));
       mine.etags = etags;
       return {
@@ -110,7 +112,7 @@ async function sync(pass: BucketPass, { store, who }: BucketAccess): Promise<Sou
     accept: async ({ revision, index }) => {
       pass.outdated("NewRevision", `new upstream revision '${revision}'`);
       pass.conditions.remove("FetchFailed");
-      if (mine.etags.size > 0) await keepIndex(context, object, place, mine.etags);
+      if (mine.etags.size > 0) await keepIndex(context, object, origin, mine.etags);
       else await copyIndex(context, object, index);
       return { revision };
     },

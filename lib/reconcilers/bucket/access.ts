@@ -6,7 +6,10 @@ import type { Outbound } from "../../platform/outbound.ts";
 import type { Json } from "../../platform/ports.ts";
 import type { BucketSecrets } from "./secrets.ts";
 
-/** A bucket, and what distinguishes who asks it: nobody is given what only another's credentials may read. */
+/**
+ * A bucket, and what distinguishes who asks it, and by which way: nobody is given what only another's credentials may read, or what only
+ * another's proxy or authority has vouched for.
+ */
 export type BucketAccess = {
   store: ObjectStore;
   who: Json;

@@ -23,8 +23,9 @@ export const openAzure: OpenBucket = async (object, secrets, context) => {
   const found =
     (secrets.own === undefined ? undefined : await ofSecret(object, secrets.own, secrets, context)) ??
     (await ofIdentity(object, secrets, context));
-  const store = azureBlobStore({ endpoint, container, access: found.access, outbound: proxied(secrets, context) });
-  return { store, who: found.who, secrets: found.hidden };
+  const outbound = proxied(secrets, context);
+  const store = azureBlobStore({ endpoint, container, access: found.access, outbound });
+  return { store, who: [found.who, JSON.stringify(outbound)], secrets: found.hidden };
 };
 
 function checkSecret(name: string, data: SecretData): void {

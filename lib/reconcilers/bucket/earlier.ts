@@ -23,7 +23,10 @@ export function indexKey(clusterId: string, { metadata }: Named): string {
   return `bucket-index/${clusterId}/${metadata.namespace ?? ""}/${metadata.name}`;
 }
 
-/** Keeps the etags of an artifact. `bucket` tells whose they are: those of another bucket may be alike. Without them the next fetch costs more. */
+/**
+ * Keeps the etags of an artifact. `bucket` tells whose they are, and who was given what has them: those of another bucket, or by another
+ * proxy, may be alike. Without them the next fetch costs more.
+ */
 export async function keepIndex(
   { artifacts, clusterId, log }: IndexContext,
   object: Named,

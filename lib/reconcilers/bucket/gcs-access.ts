@@ -13,6 +13,7 @@ export const openGcs: OpenBucket = async (object, secrets, context) => {
   const { bucketName: bucket, secretRef } = object.spec;
   const outbound = proxied(secrets, context);
   const open = (token: (signal: AbortSignal) => Promise<string>) => gcsStore({ bucket, token, outbound });
+  const way = JSON.stringify(outbound);
   if (secrets.own !== undefined) {
     const name = secretRef?.name ?? "";
     if (!secrets.own.has("serviceaccount"))
@@ -21,13 +22,13 @@ export const openGcs: OpenBucket = async (object, secrets, context) => {
     const key = keyOf(text, name);
     const exchange = serviceExchange({ outbound });
     const token = whileValid(() => gcpKeyToken(key, scopes, name, exchange, context.signal));
-    return { store: open(async () => (await token()).token), who: ["key", text], secrets: [] };
+    return { store: open(async () => (await token()).token), who: ["key", text, way], secrets: [] };
   }
   const identity = await sourceIdentity(context, object, "gcp");
   const purpose = { provider: "gcp" as const, for: ["storage"], proxy: secrets.proxy };
   const options = { signal: context.signal, outbound, ...context.clouds };
   const token = whileValid(() => keptAccessToken(context, identity, purpose, (who) => gcpToken(who, options)));
-  return { store: open(async () => (await token()).token), who: ["identity", identity.id], secrets: [] };
+  return { store: open(async () => (await token()).token), who: ["identity", identity.id, way], secrets: [] };
 };
 
 function keyOf(text: string, name: string): ReturnType<typeof parseGcpKey> {
