@@ -1,6 +1,7 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { archiveTree, TreeConflict, type TreeEntry } from "../platform/archive/archive-tree.ts";
 import type { Spool } from "../platform/spool.ts";
-import { isIgnored, parseSourceIgnore } from "../text/source-ignore.ts";
+import { entriesInTurn, isIgnored, parseSourceIgnore } from "../text/source-ignore.ts";
 import { type EarlierArtifact, earlierFiles } from "./earlier-artifact.ts";
 import { confinedKey } from "./object-path.ts";
 import { type ListedObject, type ObjectStore, ObjectStoreError } from "./object-store.ts";
@@ -40,10 +41,17 @@ export async function selectObjects(store: ObjectStore, source: BucketSource, si
     ...(ignore === undefined ? [] : parseSourceIgnore(ignore, [])),
   ];
   const objects: Selection["objects"] = new Map();
+  const turnAfter = entriesInTurn(rules, 500);
+  let looked = 0;
   try {
     for await (const page of store.list(prefix, signal)) {
       for (const { key, ...listed } of page) {
+        if (++looked % turnAfter === 0) {
+          await turn();
+          signal.throwIfAborted();
+        }
         if (key === "" || key.endsWith("/") || key === ignoreName || isIgnored(rules, key.split("/"), false)) continue;
+        checkListed(bucket, key, listed);
         objects.set(key, listed);
         if (objects.size > bucketLimits.objects)
           throw new Error(
@@ -56,6 +64,16 @@ export async function selectObjects(store: ObjectStore, source: BucketSource, si
     throw worded(words, error, signal);
   }
   return { objects, ...(ignoreFile === undefined ? {} : { ignoreFile }) };
+}
+
+/** No store has longer ones; a listing that makes them up would take memory without end. */
+const nameLimit = 1024;
+
+function checkListed(bucket: string, key: string, { etag, generation = "" }: Omit<ListedObject, "key">): void {
+  if (Math.max(key.length, etag.length, generation.length) <= nameLimit) return;
+  throw new Error(
+    `the listing of bucket '${bucket}' has a key or an etag of more than ${nameLimit} characters: ${JSON.stringify(key.slice(0, 100))}`,
+  );
 }
 
 function wholeOf(bytes: Buffer | Spool): Buffer {

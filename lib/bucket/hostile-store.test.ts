@@ -84,6 +84,27 @@ describe("a store that means ill", () => {
     }
   });
 
+  it("BKT-003, BKT-009: names and etags without end, and patterns without number, are refused", async () => {
+    let current = "";
+    let patterns: StoreAnswer = s3Missing;
+    const store = await serve(({ method, url }) => {
+      if (method === "HEAD") return {};
+      return url.includes("list-type") ? { body: current } : patterns;
+    });
+    const endless = [object("k".repeat(2_000)), object("a").replace('"e"', `"${"e".repeat(2_000)}"`)];
+    for (const content of endless) {
+      current = xml("ListBucketResult", content);
+      await expect(select(store)).rejects.toThrow("has a key or an etag of more than 1024 characters");
+    }
+    patterns = { body: "a\n".repeat(60_000) };
+    await expect(select(store)).rejects.toThrow("there are more than 50000 patterns of files to ignore");
+    current = xml("ListBucketResult", Array.from({ length: 20_000 }, (_, number) => object(`k${number}`)).join(""));
+    patterns = { body: "*a*b*c*d*e*f\n".repeat(40_000) };
+    const begun = performance.now();
+    await expect(select(store, 500)).rejects.toThrow("failed: context deadline exceeded");
+    expect(performance.now() - begun).toBeLessThan(5_000);
+  });
+
   it("BKT-003: names and etags are read however a store writes them", async () => {
     const written = "<Contents><Key>a&amp;lt;&#39;&#x41;&lt;</Key><ETag>&#34;e&quot;</ETag><Size>1</Size></Contents>";
     const many = Array.from({ length: 5000 }, (_, number) => object(`&quot;${number}`)).join("");

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { formatTarHeader, tarEnd, tarPadding } from "../platform/archive/tar.ts";
 import { gzipTo } from "../platform/archive/tar-gz.ts";
-import { type IgnoreRules, isIgnored } from "../text/source-ignore.ts";
+import { entriesInTurn, type IgnoreRules, isIgnored } from "../text/source-ignore.ts";
 import { GitError } from "./git-error.ts";
 import { type Directory, type Leaf, type Node, objectOf } from "./worktree.ts";
 
@@ -23,10 +23,11 @@ export async function archive(
   signal: AbortSignal,
 ): Promise<{ digest: string; size: number }> {
   const writer = gzipTo(sink);
+  const turnAfter = entriesInTurn(rules, workUnit);
   let entries = 0;
   const visit = async (node: Node, name: Buffer, path: readonly string[]): Promise<void> => {
     if (node.type === "symlink") return;
-    if (++entries % workUnit === 0) {
+    if (++entries % turnAfter === 0) {
       await turn();
       signal.throwIfAborted();
     }

@@ -3,6 +3,8 @@ import { type Directory, type Node, objectOf } from "./worktree.ts";
 
 /** Links on links are followed this often, as source-controller's path library does. */
 const linkLimit = 255;
+/** Bytes that a link may hold, as on Linux. */
+const targetLimit = 4095;
 
 /**
  * The components of a path below the root as a checkout would resolve it: `..` stops at the root, and symbolic links lead to what
@@ -24,6 +26,7 @@ export function resolvePath(root: Directory, path: string): string[] {
       continue;
     }
     if (++links > linkLimit) throw new GitError("invalid", "too many levels of symbolic links");
+    if ((node.from.stat(node.id)?.size ?? 0) > targetLimit) throw new GitError("invalid", "file name too long");
     const target = objectOf(node.from, node.id, "blob").content.toString("utf8");
     if (target.startsWith("/")) resolved = [];
     rest.unshift(...target.split("/"));
@@ -36,8 +39,7 @@ export function nodeAt(root: Directory, path: readonly string[]): Node | undefin
   let current: Node = root;
   for (const part of path) {
     if (current.type !== "directory") return undefined;
-    const name = Buffer.from(part);
-    const found: Node | undefined = current.children.find((child) => child.name.equals(name));
+    const found: Node | undefined = childOf(current, Buffer.from(part));
     if (found === undefined) return undefined;
     current = found;
   }
@@ -61,7 +63,7 @@ export function graft(root: Directory, path: readonly string[], node: Node): voi
     } else if (found.type === "directory") directory = found;
     else if (found.type === "submodule") {
       const made: Directory = { type: "directory", name: found.name, children: [] };
-      directory.children.splice(directory.children.indexOf(found), 1, made);
+      directory.children.splice(placeIn(directory.children, found.name), 1, made);
       directory = made;
     } else throw new GitError("invalid", "not a directory");
   }
@@ -72,13 +74,29 @@ export function graft(root: Directory, path: readonly string[], node: Node): voi
     const isDirectory = taken.type === "submodule" || taken.type === "directory";
     if (isDirectory !== (node.type === "directory") || (isDirectory && !isEmpty))
       throw new GitError("invalid", isDirectory ? "file exists" : "not a directory");
-    directory.children.splice(directory.children.indexOf(taken), 1);
+    directory.children.splice(placeIn(directory.children, taken.name), 1);
   }
   insert(directory, renamed);
 }
 
+/** The child of a name, or undefined. A directory may have a million. */
+export function childOf({ children }: Directory, name: Buffer): Node | undefined {
+  const found = children[placeIn(children, name)];
+  return found?.name.equals(name) === true ? found : undefined;
+}
+
 /** Children stay in the order of their names' bytes. */
 function insert({ children }: Directory, node: Node): void {
-  const at = children.findIndex((child) => child.name.compare(node.name) > 0);
-  children.splice(at < 0 ? children.length : at, 0, node);
+  children.splice(placeIn(children, node.name), 0, node);
+}
+
+/** The place of the first child whose name does not come before this one. */
+function placeIn(children: readonly Node[], name: Buffer): number {
+  let [from, to] = [0, children.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((children[middle]?.name.compare(name) ?? 0) < 0) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }

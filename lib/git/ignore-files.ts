@@ -1,32 +1,46 @@
 import type { IgnorePattern } from "../text/gitignore.ts";
-import { parseSourceIgnore } from "../text/source-ignore.ts";
+import { addSourceIgnore, TooManyPatterns } from "../text/source-ignore.ts";
+import { GitError } from "./git-error.ts";
+import { childOf } from "./graft.ts";
 import { type Directory, type Leaf, type Node, objectOf } from "./worktree.ts";
 
 const fileName = Buffer.from(".sourceignore");
-/** Links on links are followed this often, as Linux does. */
+/** Links on links are followed this often, and have so many bytes, as Linux has it. */
 const linkLimit = 40;
+const targetLimit = 4095;
+/** All such files of a commit, in bytes. */
+const bytesLimit = 16 * 1024 * 1024;
 
 /**
  * The patterns of all `.sourceignore` files: a directory's own before those of its directories, these in the order of their names
  * (IGN-003, IGN-004). A symbolic link counts as the file it leads to within the repository; one that leads elsewhere, and a
- * directory of that name, say nothing.
+ * directory of that name, say nothing. Throws GitError `too-large` where they hold more than anybody writes: one file may stand in a
+ * hundred thousand directories.
  */
 export function ignoreFiles(root: Directory): IgnorePattern[] {
-  const visit = (directories: readonly Directory[], domain: readonly string[]): IgnorePattern[] => {
-    const own = directories.at(-1)?.children ?? [];
-    const patterns: IgnorePattern[] = [];
-    for (const child of own) {
-      if (!child.name.equals(fileName)) continue;
-      const file = followed(child, directories);
-      if (file !== undefined) patterns.push(...parseSourceIgnore(contentOf(file).toString("utf8"), domain));
-    }
-    for (const child of own) {
-      if (child.type !== "directory") continue;
-      patterns.push(...visit([...directories, child], [...domain, child.name.toString("utf8")]));
-    }
-    return patterns;
+  const patterns: IgnorePattern[] = [];
+  let bytes = 0;
+  const add = (file: Leaf, domain: readonly string[]): void => {
+    bytes += file.from.stat(file.id)?.size ?? 0;
+    if (bytes > bytesLimit)
+      throw new GitError("too-large", `the .sourceignore files of the commit have more than ${bytesLimit} bytes`);
+    addSourceIgnore(patterns, contentOf(file).toString("utf8"), domain);
   };
-  return visit([root], []);
+  const visit = (directories: readonly Directory[], domain: readonly string[]): void => {
+    const own = directories.at(-1);
+    const child = own && childOf(own, fileName);
+    const file = child && followed(child, directories);
+    if (file !== undefined) add(file, domain);
+    for (const below of own?.children ?? [])
+      if (below.type === "directory") visit([...directories, below], [...domain, below.name.toString("utf8")]);
+  };
+  try {
+    visit([root], []);
+    return patterns;
+  } catch (error) {
+    if (!(error instanceof TooManyPatterns)) throw error;
+    throw new GitError("too-large", error.message, { cause: error });
+  }
 }
 
 function contentOf({ from, id }: Leaf): Buffer {
@@ -42,7 +56,7 @@ function followed(start: Node, directories: readonly Directory[]): Leaf | undefi
   while (node !== undefined) {
     if (node.type === "symlink") {
       const target: Buffer = contentOf(node);
-      if (++links > linkLimit || target[0] === 0x2f) return undefined;
+      if (++links > linkLimit || target.length > targetLimit || target[0] === 0x2f) return undefined;
       rest.unshift(...components(target));
     } else if (node.type === "directory") within.push(node);
     else return rest.length === 0 && node.type !== "submodule" ? node : undefined;
@@ -54,8 +68,8 @@ function followed(start: Node, directories: readonly Directory[]): Leaf | undefi
         if (within.length === 0) return undefined;
         continue;
       }
-      const searched = name;
-      node = within.at(-1)?.children.find((child) => child.name.equals(searched));
+      const directory = within.at(-1);
+      node = directory && childOf(directory, name);
       break;
     }
   }

@@ -6,11 +6,15 @@ export type TreeEntryType = "file" | "executable" | "symlink" | "directory" | "s
 /** One entry of a tree. The name is bytes: Git knows no encoding. */
 export type TreeEntry = { name: Buffer; type: TreeEntryType; id: string };
 
-/** Reads a tree object. Throws GitError `corrupt` for one that ends early, or has a name that no directory can hold (GE-016). */
-export function parseTree(content: Buffer): TreeEntry[] {
+/**
+ * Reads a tree object. Throws GitError `corrupt` for one that ends early, or has a name that no directory can hold (GE-016), and `too-large`
+ * for one of more entries than `most`.
+ */
+export function parseTree(content: Buffer, most = Number.POSITIVE_INFINITY): TreeEntry[] {
   const entries: TreeEntry[] = [];
   let at = 0;
   while (at < content.length) {
+    if (entries.length >= most) throw new GitError("too-large", `a tree has more than ${most} entries`);
     const space = content.indexOf(0x20, at);
     const zero = content.indexOf(0, space);
     if (space < 0 || zero < 0 || zero + 21 > content.length) throw new GitError("corrupt", "a tree ends early");

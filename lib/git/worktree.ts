@@ -35,7 +35,8 @@ export function layOut(
   const read = (id: string, name: Buffer, depth: number, length: number): Directory => {
     if (depth > limits.treeDepth)
       throw new GitError("too-large", `the commit has more than ${limits.treeDepth} directories in each other`);
-    const entries = parseTree(objectOf(pack, id, "tree").content).sort((a, b) => a.name.compare(b.name));
+    const { content } = objectOf(pack, id, "tree");
+    const entries = parseTree(content, limits.files).sort((a, b) => a.name.compare(b.name));
     spend(spent, limits, entries.length, 0);
     const children = entries.map((entry, index): Node => {
       const path = length + entry.name.length + 1;

@@ -31,13 +31,16 @@ export type LeftOut = (path: readonly string[], isDirectory: boolean) => boolean
 /** How many contents are asked for at the same time, and how many bytes of them wait to be written. */
 export type ReadAhead = { files: number; bytes: number };
 
-/** A path that cannot be: above the root, empty, or a file and a directory at once. The message names it. */
+/** A path that cannot be: above the root, empty, a file and a directory at once, or one too many. The message names it. */
 export class TreeConflict extends Error {
   constructor(message: string) {
     super(message);
     this.name = "TreeConflict";
   }
 }
+
+/** Files and directories of one archive, and directories in one another. */
+const limits = { nodes: 2_000_000, depth: 1024 };
 
 /** Entries between two turns of the event loop, and bytes of one that are written at once. */
 const workUnit = 500;
@@ -54,7 +57,8 @@ export async function archiveTree(
 ): Promise<{ spool: Spool; digest: string }> {
   const { isLeftOut = () => false, ahead = { files: 1, bytes: 0 }, signal } = options;
   const tree = treeOf(entries);
-  const wanted = [...walk(tree, ".", [], isLeftOut, directoriesOfFiles(tree, isLeftOut))];
+  const leftOut = await nodesLeftOut(tree, isLeftOut, signal);
+  const wanted = wantedOf(tree, leftOut);
   const spool = openSpool();
   try {
     const writer = gzipTo((part) => spool.write(part));
@@ -92,11 +96,20 @@ export async function archiveTree(
 
 type File = Exclude<TreeEntry, { type: "directory" }>;
 type Directory = Map<string, File | Directory>;
+type Node = File | Directory;
 
 function treeOf(entries: Iterable<TreeEntry>): Directory {
   const root: Directory = new Map();
+  let nodes = 0;
+  const count = (): void => {
+    if (++nodes > limits.nodes) throw new TreeConflict(`there are more than ${limits.nodes} files and directories`);
+  };
   for (const entry of entries) {
     const names = entry.path.split("/").filter((name) => name !== "" && name !== ".");
+    if (names.length > limits.depth)
+      throw new TreeConflict(
+        `the path ${JSON.stringify(entry.path.slice(0, 300))} has more than ${limits.depth} directories in each other`,
+      );
     const last = entry.type === "directory" ? undefined : names.pop();
     if (names.includes("..") || last === ".." || (entry.type !== "directory" && last === undefined))
       throw new TreeConflict(`the path ${JSON.stringify(entry.path.slice(0, 300))} is not one below the root`);
@@ -105,11 +118,13 @@ function treeOf(entries: Iterable<TreeEntry>): Directory {
       const known = directory.get(name);
       if (known !== undefined && !(known instanceof Map)) throw both(entry.path);
       const next: Directory = known ?? new Map();
+      if (known === undefined) count();
       directory.set(name, next);
       directory = next;
     }
     if (entry.type === "directory" || last === undefined) continue;
     if (directory.get(last) instanceof Map) throw both(entry.path);
+    if (!directory.has(last)) count();
     directory.set(last, entry);
   }
   return root;
@@ -119,43 +134,63 @@ function both(path: string): TreeConflict {
   return new TreeConflict(`a part of the path ${JSON.stringify(path.slice(0, 300))} is both a file and a directory`);
 }
 
+/** Milliseconds between two turns of the event loop while paths are held against the rules, of which there may be many. */
+const turnMilliseconds = 20;
+
+/** What is left out, below a directory that is left out as well. The root never is. Throws the signal's reason. */
+async function nodesLeftOut(root: Directory, isLeftOut: LeftOut, signal: AbortSignal): Promise<ReadonlySet<Node>> {
+  const found = new Set<Node>();
+  const waiting: { directory: Directory; path: readonly string[] }[] = [{ directory: root, path: [] }];
+  let begun = performance.now();
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    for (const [child, node] of next.directory) {
+      const path = [...next.path, child];
+      if (isLeftOut(path, node instanceof Map)) found.add(node);
+      if (node instanceof Map) waiting.push({ directory: node, path });
+      if (performance.now() - begun < turnMilliseconds) continue;
+      await turn();
+      signal.throwIfAborted();
+      begun = performance.now();
+    }
+  }
+  return found;
+}
+
 /** A directory `waits` for the first of its files: it may turn out that all are gone. */
 type Wanted = { name: string; waits: boolean; entry?: File };
 
-/** What is below a directory that is left out is tested all the same. */
-function* walk(
-  directory: Directory,
-  name: string,
-  path: readonly string[],
-  isLeftOut: LeftOut,
-  ofFiles: ReadonlySet<Directory>,
-): Generator<Wanted> {
-  if (path.length === 0 || !isLeftOut(path, true)) yield { name, waits: path.length > 0 && ofFiles.has(directory) };
-  const children = [...directory].map(([child, node]) => ({ child, node, bytes: Buffer.from(child) }));
-  children.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
-  for (const { child, node } of children) {
-    const below = [...path, child];
-    if (node instanceof Map) yield* walk(node, below.join("/"), below, isLeftOut, ofFiles);
-    else if (!isLeftOut(below, false)) yield { name: below.join("/"), waits: false, entry: node };
-  }
+function wantedOf(root: Directory, leftOut: ReadonlySet<Node>): Wanted[] {
+  const ofFiles = directoriesOfFiles(root, leftOut);
+  const wanted: Wanted[] = [];
+  const visit = (directory: Directory, name: string): void => {
+    if (!leftOut.has(directory)) wanted.push({ name, waits: name !== "." && ofFiles.has(directory) });
+    const children = [...directory].map(([child, node]) => ({ child, node, bytes: Buffer.from(child) }));
+    children.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
+    for (const { child, node } of children) {
+      const below = name === "." ? child : `${name}/${child}`;
+      if (node instanceof Map) visit(node, below);
+      else if (!leftOut.has(node)) wanted.push({ name: below, waits: false, entry: node });
+    }
+  };
+  visit(root, ".");
+  return wanted;
 }
 
 /** The directories of which nothing but files is archived: one that is there however its files end need not wait. */
-function directoriesOfFiles(root: Directory, isLeftOut: LeftOut): ReadonlySet<Directory> {
+function directoriesOfFiles(root: Directory, leftOut: ReadonlySet<Node>): ReadonlySet<Directory> {
   const found = new Set<Directory>();
-  const look = (directory: Directory, path: readonly string[]): boolean => {
+  const look = (directory: Directory): boolean => {
     let files = 0;
     let isOfFiles = true;
-    for (const [child, node] of directory) {
-      const below = [...path, child];
-      if (!(node instanceof Map)) files += isLeftOut(below, false) ? 0 : 1;
-      else if (look(node, below)) files++;
-      else if (!isLeftOut(below, true)) isOfFiles = false;
+    for (const node of directory.values()) {
+      if (!(node instanceof Map)) files += leftOut.has(node) ? 0 : 1;
+      else if (look(node)) files++;
+      else if (!leftOut.has(node)) isOfFiles = false;
     }
     if (files > 0 && isOfFiles) found.add(directory);
     return found.has(directory);
   };
-  look(root, []);
+  look(root);
   return found;
 }
 

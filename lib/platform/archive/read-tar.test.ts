@@ -64,6 +64,19 @@ describe("reading an archive", () => {
     await expect(entriesOf(names)).rejects.toThrow("Header exceeds max size");
   });
 
+  it("ART-020: is bounded in directories in one another, in the bytes of a path, and in the directories that names stand for", async () => {
+    const deep = await tarOf({ name: `${"a/".repeat(256)}b`, content: "x" });
+    await expect(entriesOf(deep)).rejects.toThrow("the archive has more than 256 directories in each other");
+    expect(await entriesOf(await tarOf({ name: `${"a/".repeat(255)}b`, content: "x" }))).toHaveLength(1);
+    const long = await tarOf({ name: "n".repeat(5_000), content: "x" });
+    await expect(entriesOf(long)).rejects.toThrow("the archive has a path longer than 4096 bytes");
+    const below = (number: number) => `${number}/${"a/".repeat(200)}b`;
+    const many = await tarOf(...Array.from({ length: 600 }, (_, number) => ({ name: below(number), content: "" })));
+    await expect(entriesOf(many)).rejects.toThrow("the archive has more than 102000 files and directories");
+    const beside = Array.from({ length: 600 }, (_, number) => ({ name: `${"a/".repeat(200)}${number}`, content: "" }));
+    expect(await entriesOf(await tarOf(...beside))).toHaveLength(600);
+  });
+
   it("refuses an entry whose size is no number, for which it would wait for ever", async () => {
     const tar = gunzipSync(await tarOf({ name: "a", content: "x" }));
     tar.fill(0x81, 124, 136);
@@ -117,6 +130,21 @@ describe("writing an archive of a tree", () => {
       "both a file and a directory",
     );
     await expect(archiveTree([file("../a", "1")], { signal })).rejects.toThrow("not one below the root");
+  });
+
+  it("BKT-008: refuses directories in one another beyond measure, and ends with the time while it holds paths against rules", async () => {
+    await expect(archiveTree([file(`${"a/".repeat(5000)}b`, "")], { signal })).rejects.toThrow(
+      "more than 1024 directories",
+    );
+    const many = Array.from({ length: 2_000 }, (_, number) => file(String(number), ""));
+    const slow = () => {
+      const until = performance.now() + 5;
+      while (performance.now() < until);
+      return false;
+    };
+    const begun = performance.now();
+    await expect(archiveTree(many, { isLeftOut: slow, signal: AbortSignal.timeout(100) })).rejects.toThrow("timeout");
+    expect(performance.now() - begun).toBeLessThan(2_000);
   });
 
   it("BKT-006: leaves out what is gone when it is asked for, and the directories that hold nothing else", async () => {

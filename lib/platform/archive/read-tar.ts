@@ -58,6 +58,12 @@ export function unpackArchive(
   });
 }
 
+/**
+ * Bounds of names: a path as on Linux and the directories in one another, both as of Git trees, and the bytes of all. Files and directories
+ * are counted as they come, those above an entry being new where the entry before had others.
+ */
+const nameLimits = { path: 4096, depth: 256, together: 256 * 1024 * 1024, nodesBesides: 100_000 };
+
 /** What is decompressed besides the files: headers and padding of each entry, and what follows the last. */
 const overhead = { entry: 4 * 1024, archive: 16 * 1024 * 1024 };
 
@@ -88,6 +94,7 @@ async function* entriesOf<Content>(
   signal.addEventListener("abort", end, { once: true });
   let total = 0;
   let count = 0;
+  const names = nameCounter(limits);
   try {
     for await (const entry of parser) {
       signal.throwIfAborted();
@@ -98,6 +105,7 @@ async function* entriesOf<Content>(
       if (!isEntrySize(size))
         throw new ArchiveError("tar", `the size of the entry ${told(header.name)} is not a number`);
       const path = checkedPath(header.name);
+      names(path);
       if (header.type === "directory") {
         entry.resume();
         if (path !== "") yield { path, type: "directory" };
@@ -128,6 +136,28 @@ async function* entriesOf<Content>(
   }
 }
 
+/** Counts what names cost: whoever builds a tree of them has a directory for each component. Throws ArchiveError. */
+function nameCounter({ entries }: ArchiveLimits): (path: string) => void {
+  const nodeLimit = 2 * entries + nameLimits.nodesBesides;
+  let before: readonly string[] = [];
+  let nodes = 0;
+  let bytes = 0;
+  return (path) => {
+    const parts = path.split("/");
+    if (parts.length > nameLimits.depth)
+      throw new ArchiveError("too-large", `the archive has more than ${nameLimits.depth} directories in each other`);
+    bytes += path.length;
+    if (bytes > nameLimits.together)
+      throw new ArchiveError("too-large", `the names of the archive have more than ${nameLimits.together} bytes`);
+    let shared = 0;
+    while (shared < parts.length && parts[shared] === before[shared]) shared++;
+    nodes += parts.length - shared;
+    if (nodes > nodeLimit)
+      throw new ArchiveError("too-large", `the archive has more than ${nodeLimit} files and directories`);
+    before = parts;
+  };
+}
+
 async function* buffers(entry: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
   for await (const chunk of entry)
     if (chunk instanceof Uint8Array) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
@@ -143,6 +173,8 @@ function isExecutable({ mode = 0 }: Header): boolean {
 }
 
 function checkedPath(name: string): string {
+  if (name.length > nameLimits.path)
+    throw new ArchiveError("too-large", `the archive has a path longer than ${nameLimits.path} bytes`);
   if (name.startsWith("/") || name.includes("\\") || /^[a-z]:/i.test(name) || name.includes("\0"))
     throw new ArchiveError("path", `the name ${told(name)} is not relative`);
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");

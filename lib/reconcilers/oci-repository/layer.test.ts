@@ -131,6 +131,19 @@ describe("the layer of an artifact", () => {
     expect(await refused(gzipSync(await tarOf(both)))).toContain("both a file and a directory");
   });
 
+  it("IGN-003, ART-020: patterns in each directory, and directories without number, are refused", async () => {
+    const text = "a\n".repeat(10_000);
+    const everywhere = Array.from({ length: 10 }, (_, number) => ({ name: `${number}/.sourceignore`, content: text }));
+    const refused = async (tar: Buffer) =>
+      archiveLayer(spoolOf(gzipSync(tar)), undefined, AbortSignal.timeout(20_000)).then(
+        () => "",
+        (error: unknown) => String(error),
+      );
+    expect(await refused(await tarOf(everywhere))).toContain("there are more than 50000 patterns of files to ignore");
+    const deep = [{ name: `${"a/".repeat(2_000)}b`, content: "" }];
+    expect(await refused(await tarOf(deep))).toContain("more than 256 directories in each other");
+  });
+
   it("a bomb ends with the time that there is", async () => {
     // Ten members of 64 MB, in a tar whose one file is larger than all of them.
     const header = (await tarOf([{ name: "bomb", size: 0 }])).subarray(0, 512);

@@ -1,7 +1,8 @@
 import { archiveTree, type TreeEntry } from "../../platform/archive/archive-tree.ts";
 import { ArchiveError, unpackArchive } from "../../platform/archive/read-tar.ts";
 import { openSpool, type Spool } from "../../platform/spool.ts";
-import { ignoreRules, isIgnored, parseSourceIgnore } from "../../text/source-ignore.ts";
+import type { IgnorePattern } from "../../text/gitignore.ts";
+import { addSourceIgnore, ignoreRules, isIgnored } from "../../text/source-ignore.ts";
 
 /** What a layer may unpack to, in bytes, and of how many entries: what fits on the disk of a function besides is bounded by it. */
 const limits = {
@@ -10,7 +11,7 @@ const limits = {
   entries: 1_000_000,
 };
 /** Larger files of patterns are none that somebody wrote. */
-const patternLimit = 1024 * 1024;
+const fileLimit = 1024 * 1024;
 const fileName = ".sourceignore";
 
 /**
@@ -27,7 +28,7 @@ export async function archiveLayer(
   const contents = openSpool();
   try {
     const entries = new Map<string, TreeEntry>();
-    const patterns: { domain: string[]; text: string }[] = [];
+    const patterns: { domain: string[]; text: () => string }[] = [];
     for await (const entry of unpackArchive(layer.stream(), contents, limits, signal)) {
       if (entry.type === "link") continue;
       if (entry.type === "directory") {
@@ -43,11 +44,12 @@ export async function archiveLayer(
     for (const entry of entries.values()) {
       const names = entry.path.split("/");
       if (entry.type === "directory" || names.at(-1) !== fileName || names.includes(".git")) continue;
-      const text = "read" in entry ? entry.read(0, Math.min(entry.size, patternLimit)).toString("utf8") : "";
+      const text = () => ("read" in entry ? entry.read(0, Math.min(entry.size, fileLimit)).toString("utf8") : "");
       patterns.push({ domain: names.slice(0, -1), text });
     }
-    const found = patterns.sort(depthFirst).flatMap(({ text, domain }) => parseSourceIgnore(text, domain));
-    const rules = ignoreRules([...found, ...(ignore === undefined ? [] : parseSourceIgnore(ignore, []))]);
+    const found: IgnorePattern[] = [];
+    for (const { text, domain } of patterns.sort(depthFirst)) addSourceIgnore(found, text(), domain);
+    const rules = ignoreRules(ignore === undefined ? found : addSourceIgnore(found, ignore, []));
     return await archiveTree(entries.values(), {
       isLeftOut: (path, isDirectory) => isIgnored(rules, path, isDirectory),
       signal,
