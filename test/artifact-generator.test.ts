@@ -30,7 +30,6 @@ describe("an ArtifactGenerator of a Sluice whose flags say more than the default
     directory = await mkdtemp(join(tmpdir(), "sluice-generator-"));
     sluice = await startSluice({ directory });
     workspace = await openWorkspace("generator", { sluice });
-    await setFlags("kustomize-controller", ["--feature-gates=ExternalArtifact=true"]);
     generators = await openGenerators(workspace, sluice.artifacts);
   }, 300_000);
   afterAll(async () => {

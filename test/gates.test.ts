@@ -100,22 +100,22 @@ async function externalArtifact(name: string, files: Record<string, string>): Pr
 }
 
 describe("feature gates", () => {
-  it("KS-022: ExternalArtifact is needed for sources of that kind", async () => {
+  it("KS-022, EA-002: ExternalArtifact, which the placeholder has on, is needed for sources of that kind", async () => {
     const revision = await externalArtifact("outside", { "app/app.yaml": configMap("outside", { key: "value" }) });
     const sourceRef = { kind: "ExternalArtifact" as const, name: "outside" };
     await workspace.kustomization("outside", { path: "./app", sourceRef });
+    const { status } = await workspace.untilReady("Kustomization", "outside");
+    expect(status?.lastAppliedRevision).toBe(revision);
+    expect((await workspace.find("ConfigMap", "outside"))?.data).toEqual({ key: "value" });
+
+    await setGates("ExternalArtifact=false");
+    await workspace.reconcile("Kustomization", "outside");
     const refused = await workspace.until("Kustomization", "outside", ({ status }) => {
       return conditionOf(status, "Stalled") !== undefined;
     });
     const message = `can't access 'ExternalArtifact/${workspace.namespace}/outside', ExternalArtifact feature gate is disabled`;
     for (const type of ["Ready", "Stalled"])
       expect(conditionOf(refused.status, type)).toMatchObject({ reason: "AccessDenied", message });
-
-    await setGates("ExternalArtifact=true");
-    await workspace.reconcile("Kustomization", "outside");
-    const { status } = await workspace.untilReady("Kustomization", "outside");
-    expect(status?.lastAppliedRevision).toBe(revision);
-    expect((await workspace.find("ConfigMap", "outside"))?.data).toEqual({ key: "value" });
   }, 60_000);
 
   it("KS-009: with DisableConfigWatchers no ConfigMap wakes anybody", async () => {

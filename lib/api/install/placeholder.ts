@@ -63,7 +63,8 @@ const controllers: Controller[] = [
   {
     name: "kustomize-controller",
     version: "v1.9.4",
-    args: { before: [eventsAddress], after: [] },
+    // As `flux install` does it where source-watcher is a component: what makes ExternalArtifacts is there (EA-002).
+    args: { before: [eventsAddress], after: ["--feature-gates=ExternalArtifact=true"] },
     env: [],
     ports: [],
     readiness: { path: "/readyz", port: "healthz" },
