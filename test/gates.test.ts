@@ -52,6 +52,14 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+/** GitRepositories that cannot be fetched, and are tried again while other tests run. */
+const patient = ["patient", "patient-too", "patient-as-well"];
+
+/** When an event was told, in milliseconds: its name ends in hexadecimal nanoseconds. */
+function timeOf({ metadata: { name } }: { metadata: { name: string } }): number {
+  return Number(BigInt(`0x${name.slice(name.lastIndexOf(".") + 1)}`) / 1_000_000n);
+}
+
 /** Sets the feature gates of the kustomize-controller's placeholder. */
 function setGates(gates: string): Promise<void> {
   return setArgs("kustomize-controller", `--feature-gates=${gates}`);
@@ -198,7 +206,7 @@ describe("the scope of source-controller", () => {
   }, 120_000);
 
   it("SN-006: what failed is sent again after twice the time each time, and the message itself counts", async () => {
-    await workspace.gitRepository("patient", `${workspace.git.url}/nothing.git`);
+    for (const name of patient) await workspace.gitRepository(name, `${workspace.git.url}/nothing.git`);
     const sent = () =>
       later.flatMap(({ body, seconds }) => {
         const { name, continuation } = JSON.parse(body) as { name: string; continuation?: { attempt?: number } };
@@ -272,4 +280,21 @@ describe("without the cluster's calls", () => {
       workspace.untilGone("GitRepository", "deleted", 75),
     ]);
   }, 240_000);
+
+  it("SN-006, SRC-017: each retry came within a second of its time, whatever else there was to do", async () => {
+    const gaps = await Promise.all(
+      patient.map(async (name) => {
+        const tries = async () => (await workspace.events("GitRepository", name)).map(timeOf);
+        await expect.poll(async () => (await tries()).length, { timeout: 40_000 }).toBeGreaterThanOrEqual(6);
+        const times = await tries();
+        return times.slice(1, 6).map((time, index) => (time - (times[index] ?? 0)) / 1000);
+      }),
+    );
+    for (const [retry, delay] of [0.75, 1.5, 3, 6, 12].entries()) {
+      const found = gaps.map((each) => each[retry] ?? 0).sort((a, b) => a - b);
+      expect(found[0]).toBeGreaterThanOrEqual(delay - 0.02);
+      // A machine that is busy with other tests may hold up one of them.
+      expect(found[1]).toBeLessThanOrEqual(delay + 1);
+    }
+  }, 60_000);
 });
