@@ -23,6 +23,7 @@ const helmRepository: SourceKind<HelmRepositoryStatus, HelmRepository> = {
   recoveries: ["FetchFailed", "StorageOperationFailed"],
   clearsStorageFailure: "stored",
   latest: "index.yaml",
+  storing: () => "unable to save artifact to storage",
   failureOf: (error, { signal }) => fetchFailed(error, signal),
   produce: async (pass) => {
     const repository = await repositoryOf(pass);

@@ -33,6 +33,10 @@ const ociRepository: SourceKind<OCIRepositoryStatus, OCIRepository> = {
   recoveries: ["FetchFailed", "StorageOperationFailed"],
   clearsStorageFailure: "start",
   latest: "latest.tar.gz",
+  storing: ({ spec }) =>
+    spec.layerSelector?.operation === "copy"
+      ? "unable to copy artifact to storage"
+      : "unable to archive artifact to storage",
   failureOf: (error, pass) => failed("OCIArtifactPullFailed", pullWords(pass), error, pass),
   produce: async (pass) => {
     const { object, context, status, signal } = pass;
