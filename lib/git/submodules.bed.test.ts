@@ -118,6 +118,27 @@ describe("submodules", () => {
     });
   });
 
+  it("GIT-067, GIT-071: one on the same server is asked for with a signature of its own, and another server is shown none", async () => {
+    const [app, lib, far] = await Promise.all([
+      server.repository("signed"),
+      server.repository("signed-lib"),
+      other.repository("signed-far"),
+    ]);
+    const signed: string[] = [];
+    const sign = ({ href }: URL) => {
+      signed.push(href);
+      return credentials;
+    };
+    await commit(app, {}, { m: { url: "../signed-lib.git", commit: await commit(lib, { "lib.txt": "lib" }) } });
+    expect(await fetched(app.url, { sign })).toMatchObject({ "m/lib.txt": "lib" });
+    expect(signed).toEqual([lib.url]);
+    await commit(app, {}, { m: { url: far.url, commit: await commit(far, { "far.txt": "far" }) } });
+    await expect(fetched(app.url, { sign })).rejects.toThrow(
+      /submodule 'm' at '.*signed-far.git': authentication required/,
+    );
+    expect(signed).toEqual([lib.url]);
+  });
+
   it("GIT-106, GIT-071: one that cannot be fetched, or leads elsewhere, fails the whole", async () => {
     const app = await server.repository("broken");
     const lib = await server.repository("broken-lib");

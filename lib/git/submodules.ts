@@ -118,7 +118,16 @@ export function moduleRemote(parent: GitRemote, url: string): GitRemote {
   }
   if (scheme === "ssh:")
     throw new GitError("invalid", "a submodule that is reached by ssh cannot be fetched with credentials for https");
+  if (parent.sign !== undefined) return signedRemote(parent, parent.sign, url);
   if (parent.credentials !== undefined && scheme === "http:" && new URL(parent.url).protocol === "https:")
     throw new GitError("invalid", "a submodule that is reached by http must not be sent the credentials for https");
   return { ...parent, url };
+}
+
+/** A signature is of one repository (GIT-067): another one of the same server gets its own, and another server none. */
+function signedRemote(parent: GitRemote, sign: NonNullable<GitRemote["sign"]>, url: string): GitRemote {
+  const to = new URL(url);
+  if (to.origin === new URL(parent.url).origin) return { ...parent, url, credentials: sign(to) };
+  const { sign: _sign, credentials: _credentials, ...others } = parent;
+  return { ...others, url };
 }

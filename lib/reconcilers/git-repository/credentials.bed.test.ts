@@ -97,6 +97,10 @@ describe("credentials of a provider", () => {
       username: "AKIDEXAMPLE%session",
       password: expect.stringMatching(/^20260102T030405Z[0-9a-f]{64}$/),
     });
+    // A submodule in another repository of the region is signed for anew (GIT-071).
+    const sibling = await read({ url: `${codeCommit}-lib`, provider: "aws" }, { context });
+    expect(remote.sign?.(new URL(`${codeCommit}-lib`))).toEqual(credentialsOf(sibling));
+    expect(credentialsOf(sibling)).not.toEqual(credentialsOf(remote));
     const failed = "failed to configure authentication options:";
     expect(await failureOf({ provider: "aws" }, { context })).toMatchObject({
       ...{ condition: "FetchFailed", reason: "AuthenticationFailed", terminal: false },
@@ -157,6 +161,26 @@ describe("credentials of a provider", () => {
     expect(new URLSearchParams(cloud.calls[0]?.body).get("scope")).toBe(
       "499b84ac-1321-427f-aa17-267ca6975798/.default",
     );
+    expect(await read({ ...spec, url: "https://org.visualstudio.com/x" }, { args: [open] })).toMatchObject({
+      credentials: { bearerToken: "entra" },
+    });
+  });
+
+  it("GIT-066, SEC-012: the token for Azure DevOps goes to its own hosts alone, and by TLS", async () => {
+    for (const url of [
+      ...[
+        "http://dev.azure.com/org/project/_git/repo",
+        "https://evil.test/org/_git/repo",
+        "https://dev.azure.com:8443/o",
+      ],
+      ...["https://dev.azure.com.evil.test/org", "https://evil.test/.visualstudio.com", "https://visualstudio.com/org"],
+    ]) {
+      const failure = await failureOf({ url, provider: "azure", serviceAccountName: "azure" }, { args: [open] });
+      expect(failure.message).toMatch(
+        /a token for Azure DevOps goes to https:\/\/dev\.azure\.com and .* alone, not to http/,
+      );
+    }
+    expect(cloud.calls).toEqual([]);
   });
 
   it("SEC-006: a cloud and an API are asked through the object's proxy, a token for each", async () => {

@@ -1,5 +1,6 @@
 import type { GitRepository } from "../../api/git-repository.ts";
 import type { Context } from "../../engine/reconciler.ts";
+import type { GitRemote } from "../../git/git-remote.ts";
 import type { HttpCredentials } from "../../git/http-transport.ts";
 import { awsCredentials } from "../../identity/aws.ts";
 import { azureDevOpsToken } from "../../identity/azure-devops.ts";
@@ -23,6 +24,9 @@ export type CredentialContext = Pick<
   Context,
   "clusterId" | "cluster" | "settings" | "awsCredentials" | "clock" | "signal" | "records" | "secrets" | "log"
 > & { clouds?: Clouds };
+
+/** What a provider gives: credentials, and those of other repositories of the same server where each has its own. */
+export type ProvidedCredentials = Pick<GitRemote, "sign"> & { credentials: HttpCredentials };
 
 /** GIT-062: user and password for the repositories of an App's installation. Rejects with a sentence for the user. */
 export async function gitHubCredentials(
@@ -49,7 +53,7 @@ export async function cloudCredentials(
   url: URL,
   proxy: ProxyAddress | undefined,
   context: CredentialContext,
-): Promise<HttpCredentials> {
+): Promise<ProvidedCredentials> {
   requireObjectIdentity(context, object, "FetchFailed");
   const region = provider === "aws" ? codeCommitRegion(url) : "";
   const options = optionsOf(context, proxy === undefined ? {} : { proxy });
@@ -58,13 +62,17 @@ export async function cloudCredentials(
     if (provider === "azure") {
       const purpose = { provider, for: ["azure-devops"], proxy };
       const { token } = await keptAccessToken(context, identity, purpose, (who) => azureDevOpsToken(who, options));
-      return { bearerToken: token };
+      return { credentials: { bearerToken: token } };
     }
     // What signs is kept; a signature is of the moment and of one repository.
     const purpose = { provider, for: ["codecommit", region], proxy };
     const ask = keptAwsCredentials(context, identity, purpose, (who) => awsCredentials(who, region, options));
-    const { username, password } = codeCommitCredentials(url, await ask, context.clock.now());
-    return { username, password };
+    const credentials = await ask;
+    const sign = (repository: URL) => {
+      const { username, password } = codeCommitCredentials(repository, credentials, context.clock.now());
+      return { username, password };
+    };
+    return { credentials: sign(url), sign };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(`failed to get access token for Git repository: ${why}`, { cause: error });

@@ -8,7 +8,12 @@ import type { ProxyAddress } from "../../platform/outbound.ts";
 import type { Json } from "../../platform/ports.ts";
 import { readProxy, readSecret, type SecretData } from "../source/secrets.ts";
 import { SourceFailure } from "../source/source-failure.ts";
-import { type CredentialContext, cloudCredentials, gitHubCredentials } from "./credentials.ts";
+import {
+  type CredentialContext,
+  cloudCredentials,
+  gitHubCredentials,
+  type ProvidedCredentials,
+} from "./credentials.ts";
 import { type GitOptions, gitHubTls, gitOptions, hasGitHubApp, readGitHubApp } from "./secret-options.ts";
 
 /** The proxy that the object names (SEC-004). Throws SourceFailure `FetchFailed`. */
@@ -37,12 +42,13 @@ export async function readRemote(
   if (options.transport === "ssh") refuseEncrypted(object, options);
   const provided = await providerCredentials(object, url, data, proxy, context);
   if (options.transport === "ssh") return { ...sshRemote(object, options, proxy, context), asker };
-  const credentials = provided ?? ownCredentials(options);
+  const own = provided === undefined ? ownCredentials(options) : undefined;
   const { tls } = options;
   return {
     url: object.spec.url,
     asker,
-    ...(credentials === undefined ? {} : { credentials }),
+    ...(own === undefined ? {} : { credentials: own }),
+    ...provided,
     ...(Object.keys(tls).length === 0 ? {} : { tls }),
     ...(proxy === undefined ? {} : { proxy }),
   };
@@ -112,7 +118,7 @@ async function providerCredentials(
   data: SecretData,
   proxy: ProxyAddress | undefined,
   context: CredentialContext,
-): Promise<HttpCredentials | undefined> {
+): Promise<ProvidedCredentials | undefined> {
   const provider = object.spec.provider ?? "generic";
   if (provider === "aws" || provider === "azure")
     return failing(() => cloudCredentials(object, provider, url, proxy, context));
@@ -126,13 +132,8 @@ async function providerCredentials(
     });
     const { app, tls } = await failing(read, "");
     if (app === undefined) throw fetchFailed("InvalidProviderConfiguration", lacking);
-    return failing(() =>
-      gitHubCredentials(
-        app,
-        { ...(tls === undefined ? {} : { tls }), ...(proxy === undefined ? {} : { proxy }) },
-        context,
-      ),
-    );
+    const outbound = { ...(tls === undefined ? {} : { tls }), ...(proxy === undefined ? {} : { proxy }) };
+    return { credentials: await failing(() => gitHubCredentials(app, outbound, context)) };
   }
   if (hasGitHubApp(data)) {
     const message = `secretRef '${secretName(object)}' has github app data but provider is not set to github`;
