@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { ask } from "../platform/ask.ts";
-import type { Outbound } from "../platform/outbound.ts";
+import { type Outbound, withoutCertificate } from "../platform/outbound.ts";
 
 /** A repository of charts behind http or https, and how it is asked. */
 export type ChartRepository = {
@@ -105,11 +105,4 @@ function bareUrl(url: URL): URL {
   bare.password = "";
   bare.hash = "";
   return bare;
-}
-
-function withoutCertificate(outbound: Outbound): Outbound {
-  const { tls, ...others } = outbound;
-  return tls?.certificateAuthority === undefined
-    ? others
-    : { ...others, tls: { certificateAuthority: tls.certificateAuthority } };
 }

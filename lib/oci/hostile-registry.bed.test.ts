@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { TLSSocket } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type RegistryFront, startRegistryFront } from "../../test/bed/registry/front.ts";
 import { digestOf } from "../../test/bed/registry/push.ts";
@@ -195,6 +198,39 @@ describe("a hostile registry", () => {
     expect(await messageOf(client.manifest("v1", within()))).toContain("redirects from https to http");
     expect(other.requests).toEqual([]);
     await secure.stop();
+  });
+
+  it("OCI-021, SEC-012: shows the object's certificate to the registry, and to nobody whom it sends to", async () => {
+    const authority = createCertificateAuthority("registry");
+    const pem = issueCertificate(authority, { names: ["127.0.0.1"] });
+    const client = issueCertificate(authority, { names: [], commonName: "client" });
+    const shown: string[] = [];
+    const servers = await Promise.all(
+      ["own", "elsewhere"].map(async (name) => {
+        const options = { key: pem.key, cert: pem.certificate, requestCert: true, rejectUnauthorized: false };
+        const server = createServer(options, ({ socket }, response) => {
+          const { subject } = (socket as TLSSocket).getPeerCertificate();
+          shown.push(`${name} ${String(subject?.CN)}`);
+          if (name === "elsewhere") response.end("blob");
+          else response.writeHead(307, { location: `https://127.0.0.1:${portOf(servers[1])}/blob` }).end();
+        });
+        await once(server.listen(0, "127.0.0.1"), "listening");
+        return server;
+      }),
+    );
+    const portOf = (server: Server | undefined) => {
+      const address = server?.address();
+      return typeof address === "object" ? address?.port : 0;
+    };
+    const tls = { certificateAuthority: authority.certificate, certificate: client.certificate, key: client.key };
+    const repository = { host: `127.0.0.1:${portOf(servers[0])}`, path: "app" };
+    const blob = await openRegistry({ repository, outbound: { tls } }).blob(digestOf("blob"), 100, within());
+    blob.close();
+    expect(shown).toEqual(["own client", "elsewhere undefined"]);
+    for (const server of servers) {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   it("has referrers by the API, of all pages, or by the tag that stands in for it", async () => {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ask, readBody } from "../platform/ask.ts";
 import { AskError } from "../platform/ask-error.ts";
-import type { Outbound } from "../platform/outbound.ts";
+import { type Outbound, withoutCertificate } from "../platform/outbound.ts";
 import { authorize, parseChallenge, type RegistryCredentials } from "./authentication.ts";
 import { RegistryError, refusal } from "./registry-error.ts";
 import { isLocalHost, type RepositoryName, requestHost } from "./repository-name.ts";
@@ -54,12 +54,12 @@ export function registryRequests(options: RequestOptions): RegistryRequests {
   let authorization: string | undefined;
   const base = () => new URL(`${scheme}://${requestHost(repository.host)}/v2/${repository.path}/`);
 
-  function once(sending: Sending, url: URL, shown: string | undefined): Promise<IncomingMessage> {
+  function once(sending: Sending, url: URL, shown: string | undefined, way = outbound): Promise<IncomingMessage> {
     const { method, signal } = sending;
     const headers = { "user-agent": userAgent, ...sending.headers };
     return ask(
       { method, url, headers: { ...headers, ...(shown === undefined ? {} : { authorization: shown }) }, signal },
-      outbound,
+      way,
     );
   }
 
@@ -88,16 +88,17 @@ export function registryRequests(options: RequestOptions): RegistryRequests {
     return reach(sending);
   }
 
-  /** Where a registry sends to another one, which has tokens for everybody. Credentials stay with the first. */
+  /** Where a registry sends to another one, which has tokens for everybody. Credentials and certificate stay with the first. */
   async function elsewhere(sending: Sending, url: URL): Promise<IncomingMessage> {
-    const answer = await once(sending, url, undefined);
+    const foreign = withoutCertificate(outbound);
+    const answer = await once(sending, url, undefined, foreign);
     const challenge = answer.statusCode === 401 ? parseChallenge(answer.headers["www-authenticate"]) : undefined;
     if (challenge?.scheme !== "bearer") return answer;
     const { signal } = sending;
     const who = { credentials: undefined, scope: undefined, isSecure: url.protocol === "https:" };
-    const granted = await authorize(challenge, { ...who, outbound, signal, userAgent });
+    const granted = await authorize(challenge, { ...who, outbound: foreign, signal, userAgent });
     await discard(answer);
-    return once(sending, url, granted);
+    return once(sending, url, granted, foreign);
   }
 
   async function followed(sending: Sending): Promise<IncomingMessage> {

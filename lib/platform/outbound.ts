@@ -22,6 +22,13 @@ export type ProxyAddress = { address: string; username?: string; password?: stri
  */
 export type Outbound = { tls?: ClientTls; proxy?: ProxyAddress; skipVerification?: boolean };
 
+/** The same way without the client's certificate: whoever a server leads to is not shown what was meant for it. */
+export function withoutCertificate(outbound: Outbound): Outbound {
+  const { tls, ...others } = outbound;
+  const { certificateAuthority } = tls ?? {};
+  return certificateAuthority === undefined ? others : { ...others, tls: { certificateAuthority } };
+}
+
 const options = { keepAlive: true, maxSockets: 16, maxFreeSockets: 4, timeout: 60_000 };
 /** How long the way through a proxy may take to come about, in milliseconds. */
 const tunnelMilliseconds = 30_000;
