@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseChallenge } from "./authentication.ts";
-import { isLocalHost, parseRepositoryName, requestHost } from "./repository-name.ts";
+import { isLocalHost, parseRepositoryName, requestHost, withoutUser } from "./repository-name.ts";
 
 describe("the name of a repository", () => {
   it.each([
@@ -35,6 +35,16 @@ describe("the name of a repository", () => {
       expect(() => parseRepositoryName(text)).toThrow("registries must be valid RFC 3986 URI authorities");
     },
   );
+
+  it.each([
+    "user:c4n4ry@host.test/a",
+    "user:c4n4ry/c4n4ry@host.test/a",
+    "host.test/c4n4ry@other/A",
+    "c4n4ry@a@sha256:1",
+  ])("SEC-012: shows no user that somebody wrote before the host: %s", (text) => {
+    expect(() => parseRepositoryName(text)).toThrow(/^(?!.*c4n4ry)/s);
+    expect(withoutUser(`oci://${text}`)).toMatch(/^oci:\/\/(?!.*c4n4ry)/);
+  });
 
   it("leads to where Docker Hub answers", () => {
     expect(requestHost("index.docker.io")).toBe("registry-1.docker.io");

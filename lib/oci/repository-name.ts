@@ -24,17 +24,31 @@ export function parseRepositoryName(text: string): RepositoryName {
   const hasHost = first === "localhost" || /[.:]/.test(first);
   const host = hasHost ? first : "index.docker.io";
   const path = hasHost ? text.slice(slash + 1) : text;
-  const told = path.slice(0, toldLimit);
+  const shown = withoutUser(text);
+  const told = (shown === text ? path : shown).slice(0, toldLimit);
   if (text === "") throw new Error("a repository name must be specified");
   if (path.length < 1 || path.length > pathLimit)
     throw new Error(`repository must be between 1 and ${pathLimit} characters in length: ${told}`);
   if (!/^[a-z0-9_\-./]+$/.test(path))
     throw new Error(`repository can only contain the characters \`abcdefghijklmnopqrstuvwxyz0123456789_-./\`: ${told}`);
   if (!hostPattern.test(host) || !URL.canParse(`https://${host}/`))
-    throw new Error(`registries must be valid RFC 3986 URI authorities: ${host.slice(0, toldLimit)}`);
-  if (!pathPattern.test(path)) throw new Error(`could not parse reference: ${text.slice(0, toldLimit)}`);
+    throw new Error(
+      `registries must be valid RFC 3986 URI authorities: ${(shown === text ? host : shown).slice(0, toldLimit)}`,
+    );
+  if (!pathPattern.test(path)) throw new Error(`could not parse reference: ${shown.slice(0, toldLimit)}`);
   if (!hubHosts.has(host)) return { host, path };
   return { host: "index.docker.io", path: path.includes("/") ? path : `library/${path}` };
+}
+
+/**
+ * A name or its address as it may be told: without the user that somebody wrote before the host, where there is none (SEC-012). The `@`
+ * of a digest stays.
+ */
+export function withoutUser(name: string): string {
+  const [, scheme = "", rest = ""] = /^([a-z]+:\/\/)?(.*)$/is.exec(name) ?? [];
+  const [digest = ""] = /@sha\d+:[0-9a-f]*$/i.exec(rest) ?? [];
+  const bare = rest.slice(0, rest.length - digest.length);
+  return `${scheme}${bare.slice(bare.lastIndexOf("@") + 1)}${digest}`;
 }
 
 /** Where requests for a host go: Docker Hub's registry has another name than its images. */

@@ -8,6 +8,7 @@ import { digestOf, isDigestAlgorithm } from "../platform/artifact-digest.ts";
 import type { Json } from "../platform/ports.ts";
 import { repositoryClient } from "./helm-repository/client.ts";
 import { humanSize } from "./helm-repository/human-size.ts";
+import { withoutUser } from "./helm-repository/told-url.ts";
 import { keepIndex, knownIndex } from "./helm-repository/validators.ts";
 import { shareCheck } from "./source/shared-check.ts";
 import { storeShared } from "./source/shared-content.ts";
@@ -165,11 +166,6 @@ function told({ object, status }: RepositoryPass): SourceResult {
     inStorage: { reason: "Succeeded", message: `stored artifact: revision '${revision}'` },
     event: { message: `stored fetched index of ${told} from '${withoutUser(object.spec.url)}'` },
   };
-}
-
-/** Whoever writes user and password into the address does not want them told (SEC-012). */
-function withoutUser(url: string): string {
-  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/i, "$1");
 }
 
 function wordsOf(error: unknown): string {

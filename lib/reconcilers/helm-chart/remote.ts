@@ -5,6 +5,7 @@ import { readMetadata } from "../../chart/metadata.ts";
 import { packageChart } from "../../chart/package.ts";
 import { effectiveValuesFiles, mergeChartValues, overwriteValues } from "../../chart/values.ts";
 import { repositoryClient } from "../helm-repository/client.ts";
+import { toldUrl } from "../helm-repository/told-url.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import {
   type Build,
@@ -36,7 +37,7 @@ async function clientOf({ context }: ChartPass, object: HelmRepository) {
     throw new SourceFailure("FetchFailed", "URLInvalid", message, { terminal: true });
   }
   if (url.startsWith("oci://") !== (type === "oci")) {
-    const words = type === "oci" ? `invalid OCI registry URL: ${url}` : `scheme "oci" not supported`;
+    const words = type === "oci" ? `invalid OCI registry URL: ${toldUrl(url)}` : `scheme "oci" not supported`;
     const message = `failed to construct Helm client: ${words}`;
     throw new SourceFailure("FetchFailed", "Failed", message, { terminal: true });
   }

@@ -1,7 +1,7 @@
 import type { OCIRepository } from "../../api/oci-repository.ts";
 import type { RegistryCredentials } from "../../oci/authentication.ts";
 import { credentialsFor } from "../../oci/docker-config.ts";
-import { parseRepositoryName, type RepositoryName } from "../../oci/repository-name.ts";
+import { parseRepositoryName, type RepositoryName, withoutUser } from "../../oci/repository-name.ts";
 import type { Outbound } from "../../platform/outbound.ts";
 import type { Json } from "../../platform/ports.ts";
 import type { CredentialContext } from "../git-repository/credentials.ts";
@@ -83,7 +83,7 @@ function repositoryOf({ spec: { url } }: OCIRepository): RepositoryName {
     if (tag !== undefined) throw new Error(`URL must not contain a tag; remove ':${tag.slice(0, 200)}'`);
     return parseRepositoryName(name);
   } catch (error) {
-    const message = `URL validation failed for '${url.slice(0, 1000)}': ${wordsOf(error)}`;
+    const message = `URL validation failed for '${withoutUser(url).slice(0, 1000)}': ${wordsOf(error)}`;
     throw new SourceFailure("FetchFailed", "URLInvalid", message, { terminal: true, cause: error });
   }
 }
