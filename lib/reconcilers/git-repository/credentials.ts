@@ -3,7 +3,7 @@ import type { Context } from "../../engine/reconciler.ts";
 import type { GitRemote } from "../../git/git-remote.ts";
 import type { HttpCredentials } from "../../git/http-transport.ts";
 import { awsCredentials } from "../../identity/aws.ts";
-import { azureDevOpsToken } from "../../identity/azure-devops.ts";
+import { azureDevOpsToken, checkAzureDevOpsUrl } from "../../identity/azure-devops.ts";
 import { codeCommitCredentials, codeCommitRegion } from "../../identity/codecommit.ts";
 import { type GitHubApp, gitHubAppUser, installationToken } from "../../identity/github-app.ts";
 import type { CloudOptions, Endpoints } from "../../identity/identity.ts";
@@ -56,6 +56,8 @@ export async function cloudCredentials(
 ): Promise<ProvidedCredentials> {
   requireObjectIdentity(context, object, "FetchFailed");
   const region = provider === "aws" ? codeCommitRegion(url) : "";
+  // Over SSH no token is shown to anybody.
+  if (provider === "azure" && url.protocol !== "ssh:") checkAzureDevOpsUrl(url);
   const options = optionsOf(context, proxy === undefined ? {} : { proxy });
   try {
     const identity = await sourceIdentity(context, object, provider);
