@@ -2,6 +2,7 @@ import { GitError } from "./git-error.ts";
 import type { GitRemote } from "./git-remote.ts";
 import { toldUrl } from "./git-source.ts";
 import { parseModules } from "./gitmodules.ts";
+import { childOf } from "./graft.ts";
 import { type Directory, type Node, objectOf } from "./worktree.ts";
 
 /** Submodules in submodules (GIT-106). */
@@ -53,7 +54,7 @@ async function fetched(path: string, url: string, commit: string, fetchModule: F
 }
 
 function modulesOf(root: Directory): { path: string; url: string }[] {
-  const file = root.children.find((child) => child.name.equals(Buffer.from(".gitmodules")));
+  const file = childOf(root, Buffer.from(".gitmodules"));
   if (file?.type !== "file" && file?.type !== "executable") return [];
   if ((file.from.stat(file.id)?.size ?? 0) > fileLimit)
     throw new GitError("too-large", `.gitmodules is larger than ${fileLimit} bytes`);
@@ -68,12 +69,10 @@ function placeOf(
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   let directory = root;
   for (const [index, part] of parts.entries()) {
-    const at = directory.children.findIndex((child) => child.name.equals(Buffer.from(part)));
-    const node: Node | undefined = directory.children[at];
-    if (node?.type === "submodule" && index === parts.length - 1) {
-      const { children } = directory;
-      return { name: node.name, commit: node.id, put: (module) => children.splice(at, 1, module) };
-    }
+    const { children } = directory;
+    const node: Node | undefined = childOf(directory, Buffer.from(part));
+    if (node?.type === "submodule" && index === parts.length - 1)
+      return { name: node.name, commit: node.id, put: (module) => children.splice(children.indexOf(node), 1, module) };
     if (node?.type !== "directory") return undefined;
     directory = node;
   }
