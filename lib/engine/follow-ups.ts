@@ -9,7 +9,7 @@ import { isReady } from "./own-status.ts";
 import type { Again, Outcome } from "./reconciler.ts";
 import { backOffSeconds, scheduledSeconds } from "./retry.ts";
 import type { Settings } from "./settings.ts";
-import { registerWaiter, wakeWaiters } from "./waiting.ts";
+import { mayEverBe, registerWaiter, wakeWaiters } from "./waiting.ts";
 import { type Continuation, enqueue, formatWorkItem, queueOf, type WorkItem } from "./work-item.ts";
 
 /** What happens after a look: who is woken, and when the object is looked at again. */
@@ -113,7 +113,8 @@ export function createFollowUps(platform: Platform): FollowUps {
     );
   };
 
-  const waitFor: FollowUps["waitFor"] = async (cluster, item, awaited, signal) => {
+  const waitFor: FollowUps["waitFor"] = async (cluster, item, references, signal) => {
+    const awaited = references.filter(mayEverBe);
     await Promise.all(awaited.map((reference) => registerWaiter(platform.records, item.cluster, reference, item)));
     for (const reference of awaited) {
       const current = await readReference(cluster, item, reference, signal);

@@ -52,6 +52,12 @@ export async function wakeWaiters(
   }
 }
 
+/** Whether an object of such a name can ever be (RFC 1123, as Kubernetes has it): nobody waits for any other, whatever a tenant wrote. */
+export function mayEverBe({ name, namespace = "_" }: ObjectReference): boolean {
+  const isName = (text: string) => text.length <= 253 && /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(text);
+  return isName(name) && (namespace === "_" || isName(namespace));
+}
+
 function waitingKey(clusterId: string, awaited: ObjectReference): string {
   return `waiting/${clusterId}/${awaited.kind}/${awaited.namespace ?? "_"}/${awaited.name}`;
 }
