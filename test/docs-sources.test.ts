@@ -3,10 +3,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { KubernetesObject } from "../lib/api/object.ts";
 import { definitions } from "../lib/api/schema/kinds.ts";
+import { bucketLimits } from "../lib/bucket/fetch-bucket.ts";
+import { chartLimits } from "../lib/chart/archive.ts";
 import { applyObject } from "../lib/cluster/objects.ts";
+import { defaultLimits } from "../lib/git/limits.ts";
 import { openSpool } from "../lib/platform/spool.ts";
 import { applyCopies } from "../lib/reconcilers/artifact-generator/copy.ts";
 import { emptyTree, makeDirectory, putFile, walkTree } from "../lib/reconcilers/artifact-generator/tree.ts";
+import { packedLimits, sourceLimits } from "../lib/reconcilers/artifact-generator/unpack.ts";
 import { parseYamlDocuments } from "../lib/text/yaml.ts";
 import { readPage } from "./bed/page.ts";
 import { runSection } from "./bed/page-run.ts";
@@ -48,6 +52,15 @@ describe("docs/sources.md", () => {
     const ours = flags.filter((name) => /^(artifact|helm|ssh|token-cache)-/.test(name));
     expect(ours.length).toBeGreaterThan(7);
     expect(ours.filter((name) => !inBackticks.has(`--${name}`))).toEqual([]);
+  });
+
+  it("says what is said beyond the limits, in numbers of the code", () => {
+    const { pack, object, objects, files, content, references } = defaultLimits;
+    const { objects: keys, object: one, ignoreFile } = bucketLimits;
+    const others = [keys, one, ignoreFile, chartLimits.chart, chartLimits.file, packedLimits.total, sourceLimits.total];
+    const table = page.text.slice(page.text.indexOf("## Limits"), page.text.indexOf("## When something is wrong"));
+    const told = new Set([...table.matchAll(/\d{4,}/g)].map(([number]) => Number(number)));
+    for (const limit of [pack, object, objects, files, content, references, ...others]) expect(told).toContain(limit);
   });
 
   it("has no example that the tests do not see", () => {
