@@ -67,13 +67,19 @@ const ociRepository: SourceKind<OCIRepositoryStatus, OCIRepository> = {
 /** The life of an OCIRepository. */
 export const ociRepositoryReconciler = sourceReconciler(ociRepository);
 
-/** OCI-002 to OCI-008: what is wanted now, asked once for all who ask it (SB-002). A digest needs nobody. Throws SourceFailure. */
+/**
+ * OCI-002 to OCI-008: what is wanted now, asked once for all who ask it (SB-002). A digest needs nobody to say what it is; whether the
+ * registry gives it to these credentials still, it is asked before content is taken that another object has stored. Throws SourceFailure.
+ */
 async function resolve(pass: OCIPass, { asker }: Remote, registry: Registry): Promise<Resolved> {
   const { spec } = pass.object;
   const { signal } = pass;
   const { digest, semver, semverFilter, tag } = spec.ref ?? {};
   if (digest !== undefined && digest !== "") {
-    if (isDigest(digest)) return { digest };
+    if (isDigest(digest)) {
+      if (pass.status.artifact?.revision !== digest) await confirm(pass, asker, registry, digest);
+      return { digest };
+    }
     const why = new Error(`cannot parse hash: ${JSON.stringify(digest.slice(0, 200))}`);
     throw failed("OCIArtifactPullFailed", "failed to determine artifact digest", why, pass);
   }
@@ -99,6 +105,14 @@ async function resolve(pass: OCIPass, { asker }: Remote, registry: Registry): Pr
     return { tag: chosen, digest: descriptor.digest };
   };
   return shareCheck(pass, asked, check, isResolved);
+}
+
+async function confirm(pass: OCIPass, asker: Json, registry: Registry, digest: string): Promise<void> {
+  const check = async () => (await registry.resolve(digest, pass.signal)).digest;
+  const isText = (value: Json): value is string => typeof value === "string";
+  await step(pass, "OCIArtifactPullFailed", pullWords(pass), () =>
+    shareCheck(pass, ["oci-digest", asker, digest], check, isText),
+  );
 }
 
 function isResolved(value: Json): value is Resolved {

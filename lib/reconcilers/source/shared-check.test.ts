@@ -9,7 +9,7 @@ import { createLocalRecordStore } from "../../platform/local/record-store.ts";
 import type { ArtifactStore, Json, RecordStore } from "../../platform/ports.ts";
 import { freshSince, shareCheck } from "./shared-check.ts";
 import { readShared, SharedWorkUnderWay, sharedKey, writeShared } from "./shared-record.ts";
-import type { SourceObject, SourcePass } from "./source-kind.ts";
+import type { SourceObject, SourcePass, SourceStatus } from "./source-kind.ts";
 
 let directory: string;
 let records: RecordStore;
@@ -27,15 +27,23 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 
 const slot: Cause = { type: "schedule", slot: "1" };
 
+type Looked = { now: number; cause?: Cause; cluster?: string; interval?: string; isNew?: boolean };
+
 /** A look at an object at a time, as far as sharing knows of it. */
-function look(name: string, { now, cause = slot, cluster = "home" }: { now: number; cause?: Cause; cluster?: string }) {
+function look(
+  name: string,
+  { now, cause = slot, cluster = "home", interval = "1m", isNew = false }: Looked,
+): SourcePass & { wakes: NonNullable<Outcome["wake"]> } {
   const wakes: NonNullable<Outcome["wake"]> = [];
   const object: SourceObject = {
     apiVersion: "source.toolkit.fluxcd.io/v1",
     kind: "GitRepository",
-    metadata: { namespace: "apps", name },
-    spec: { interval: "1m" },
+    metadata: { namespace: "apps", name, generation: 1 },
+    spec: { interval },
   };
+  const digest = "sha256:00";
+  const artifact = { digest, revision: "one", path: "p", url: "u", lastUpdateTime: "2026-01-01T00:00:00Z" };
+  const status: SourceStatus = isNew ? {} : { observedGeneration: 1, artifact };
   const context = {
     records,
     artifacts,
@@ -46,7 +54,8 @@ function look(name: string, { now, cause = slot, cluster = "home" }: { now: numb
     signal: AbortSignal.timeout(10_000),
   };
   // The rest of a pass has nothing to do with sharing.
-  return { object, context: context as unknown as Context, wakes } as unknown as SourcePass & { wakes: typeof wakes };
+  const pass = { object: { ...object, status }, status, context: context as unknown as Context, wakes };
+  return pass as unknown as SourcePass & { wakes: typeof wakes };
 }
 
 describe("a check that objects share", () => {
@@ -88,6 +97,29 @@ describe("a check that objects share", () => {
     expect(changed.woken).toHaveLength(count - 1);
   });
 
+  it.each([1, 2])(
+    "SRC-018: what was asked on request puts off nothing of the schedule, for %i objects",
+    async (count) => {
+      const asked = ["https://git.test/requested", count];
+      const start = 1_700_000_000_000;
+      const upstream: number[] = [];
+      const at = async (seconds: number, name: number, cause: Cause = slot) => {
+        const check = async () => {
+          upstream.push(seconds);
+          return "one";
+        };
+        await shareCheck(look(`requested-${name}`, { now: start + seconds * 1000, cause }), asked, check, isText);
+      };
+      for (let name = 0; name < count; name++) await at(0, name, { type: "admission", uid: "u" });
+      for (let name = 0; name < count; name++) await at(30, name);
+      for (let name = 0; name < count; name++) await at(90, name);
+      await at(130, 0, { type: "again", state: "s" });
+      for (let name = 0; name < count; name++) await at(150, name);
+      for (let name = 0; name < count; name++) await at(210, name);
+      expect(upstream).toEqual([0, 30, 90, 130, 150, 210]);
+    },
+  );
+
   it("SB-002: those who ask at the same moment wait for the first one's answer", async () => {
     let upstream = 0;
     const values = await Promise.all(
@@ -121,6 +153,40 @@ describe("a check that objects share", () => {
     );
     await expect(refused).rejects.toThrow("authentication required");
     expect(await sharedKey({ secrets }, "checks", asked("right"))).not.toContain("right");
+  });
+
+  it.each<[string, Partial<Looked>]>([
+    ["a new object", { isNew: true }],
+    ["one that is woken by what it waits for", { isNew: true, cause: { type: "dependency", object: "x", state: "s" } }],
+  ])(
+    "SB-002: %s of a long interval is given no answer from before its credentials may have been withdrawn",
+    async (name, how) => {
+      const now = 1_700_000_000_000;
+      const asked = ["https://git.test/withdrawn", name];
+      await shareCheck(look("owner", { now }), asked, async () => "secret revision", isText);
+      const refused = async () => Promise.reject(new Error("authentication required"));
+      const newcomer = look("newcomer", { now: now + 120_000, interval: "1000h", ...how });
+      await expect(shareCheck(newcomer, asked, refused, isText)).rejects.toThrow("authentication required");
+    },
+  );
+
+  it("SB-002: after somebody was refused nobody is given what was known before, alone or among others", async () => {
+    const now = 1_700_000_000_000;
+    const refused = async () => Promise.reject(new Error("authentication required"));
+    const asked = ["https://git.test/refused"];
+    const long = { interval: "1000h" };
+    for (const others of [[], ["second", "third"]]) {
+      for (const name of ["first", ...others])
+        await shareCheck(look(name, { now }), [...asked, others.length], async () => "secret revision", isText);
+      const later = { now: now + 100_000 };
+      await expect(shareCheck(look("first", later), [...asked, others.length], refused, isText)).rejects.toThrow();
+      for (const cause of [slot, { type: "dependency", object: "x", state: "s" } as const]) {
+        const next = look("next", { now: now + 100_001, cause, ...long });
+        await expect(shareCheck(next, [...asked, others.length], refused, isText)).rejects.toThrow("authentication");
+      }
+      const again = look("next", { now: now + 100_002, ...long });
+      expect(await shareCheck(again, [...asked, others.length], async () => "let in", isText)).toBe("let in");
+    }
   });
 
   it("an error ends the work of the one who met it: the next one asks himself", async () => {

@@ -7,12 +7,17 @@ import type { SourceObject, SourcePass, SourceStatus } from "./source-kind.ts";
 
 /** A check older than this many milliseconds is not what a user means who has just made an object, or for whom one is tried again. */
 const momentMilliseconds = 5_000;
+/** Nor may an answer be older for an object that has not been looked at as it is: its credentials may have been withdrawn since. */
+const newcomerMilliseconds = 60_000;
+/** When a check failed, no answer from before it serves anybody: whoever asks next may be refused, too. */
+const never = -1;
 
 /**
  * Asks a server what there is now, once for all objects that ask it the same with the same credentials (SB-002): the answer of
- * another object serves while it is not older than this one's interval, or than what asks for the look. Whoever finds something
- * new wakes the others. `asked` names the server, the question and the credentials; it is kept as a keyed digest. An object that
- * shares with nobody writes nothing while nothing changes. Errors are everybody's own.
+ * another object serves while it is not older than this one's interval, or than what asks for the look. What was asked besides the
+ * schedule puts off nothing of it, so that no interval becomes two. Whoever finds something new wakes the others. `asked` names the
+ * server, the question and the credentials; it is kept as a keyed digest. An object that shares with nobody writes nothing while
+ * nothing changes. Errors are everybody's own, and whoever met one has shown that what was known before needs to be asked for again.
  */
 export async function shareCheck<T extends Json>(
   pass: SourcePass<SourceStatus, SourceObject>,
@@ -24,22 +29,22 @@ export async function shareCheck<T extends Json>(
   const { records, clock } = context;
   const key = await sharedKey(context, "checks", asked);
   const me = sharerName(context, object);
-  const since = freshSince(context, object);
+  const since = freshSince(context, { ...object, status: pass.status });
+  const isScheduled = context.cause.type === "schedule";
+  const serves = ({ value, at, scheduled = 0 }: Shared) =>
+    value !== undefined && (isScheduled ? Math.min(at, scheduled) : at) >= since;
   const first = await readShared(records, key);
-  if (first.shared.sharers.length === 1 && first.shared.sharers[0] === me && first.shared.at < since) {
+  if (first.shared.sharers.length === 1 && first.shared.sharers[0] === me && !serves(first.shared)) {
     const at = clock.now().getTime();
-    const value = await check();
+    const value = await check().catch(async (error: unknown) => {
+      if (first.shared.at !== never) await writeShared(records, key, first, { ...first.shared, at: never });
+      throw error;
+    });
     if (!isDeepStrictEqual(value, first.shared.value))
       await writeShared(records, key, first, { value, at, sharers: [me] });
     return value;
   }
-  const { found, mine } = await awaitOrLease(
-    context,
-    key,
-    me,
-    ({ value, at }) => value !== undefined && at >= since,
-    first,
-  );
+  const { found, mine } = await awaitOrLease(context, key, me, serves, first);
   const { shared } = found;
   if (!mine && shared.value !== undefined && isAnswer(shared.value)) {
     if (!shared.sharers.includes(me))
@@ -52,7 +57,8 @@ export async function shareCheck<T extends Json>(
     const value = await check();
     const isNew = before.value !== undefined && !isDeepStrictEqual(value, before.value);
     const sharers = isNew ? [me] : before.sharers;
-    await finish(pass, key, { value, at, sharers }, isNew);
+    const scheduled = isScheduled ? at : (before.scheduled ?? 0);
+    await finish(pass, key, { value, at, scheduled, sharers }, isNew);
     if (isNew)
       wake(
         pass,
@@ -61,7 +67,7 @@ export async function shareCheck<T extends Json>(
       );
     return value;
   } catch (error) {
-    await finish(pass, key, before, false);
+    await finish(pass, key, { ...before, at: never }, false);
     throw error;
   }
 }
@@ -95,7 +101,14 @@ export function sharerName({ clusterId }: Pick<Context, "clusterId">, { kind, me
 }
 
 /** The moment after which an answer must have been asked for to serve this look; milliseconds since 1970. */
-export function freshSince({ clock, cause }: Pick<Context, "clock" | "cause">, { spec, status }: SourceObject): number {
+export function freshSince(context: Pick<Context, "clock" | "cause">, object: SourceObject): number {
+  const { metadata, status } = object;
+  const isNew = status?.artifact === undefined || status.observedGeneration !== metadata.generation;
+  const since = wantedSince(context, object);
+  return isNew ? Math.max(since, context.clock.now().getTime() - newcomerMilliseconds) : since;
+}
+
+function wantedSince({ clock, cause }: Pick<Context, "clock" | "cause">, { spec, status }: SourceObject): number {
   const now = clock.now().getTime();
   switch (cause.type) {
     case "schedule": {
