@@ -20,12 +20,14 @@ export type FeatureGates = { gates: Record<string, boolean>; problems: string[] 
 /**
  * Reads feature gates, each `Name=true` or `Name=false` as Go spells booleans, of which the last of a name counts. One that the component
  * does not know or that cannot be read is a problem, in the words of its controller, and turns nothing on, so that a slip of the pen changes
- * nothing else. Without a component all gates are known.
+ * nothing else. Without a component the gates of all are known; what another controller knows is not for Sluice to say.
  */
 export function readFeatureGates(texts: readonly string[], component?: string): FeatureGates {
-  const known = Object.entries(knownGates).flatMap(([name, gates]) =>
-    component === undefined || component === name ? gates : [],
-  );
+  const known =
+    component === undefined
+      ? Object.values(knownGates).flat()
+      : Object.entries(knownGates).find(([name]) => name === component)?.[1];
+  const isKnown = (name: string) => known === undefined || known.includes(name);
   const gates = new Map<string, boolean>();
   const problems: string[] = [];
   for (const text of texts) {
@@ -41,8 +43,8 @@ export function readFeatureGates(texts: readonly string[], component?: string): 
       );
   }
   for (const name of gates.keys())
-    if (!known.includes(name)) problems.push(`unable to load feature gates: feature-gate '${name}' not supported`);
-  return { gates: Object.fromEntries([...gates].filter(([name]) => known.includes(name))), problems };
+    if (!isKnown(name)) problems.push(`unable to load feature gates: feature-gate '${name}' not supported`);
+  return { gates: Object.fromEntries([...gates].filter(([name]) => isKnown(name))), problems };
 }
 
 function splitOnce(text: string): string[] {

@@ -103,6 +103,8 @@ describe("the flags of a placeholder", () => {
       DirectSourceFetch: true,
     });
     expect(complaints).toEqual([]);
+    expect(ofComponent("helm-controller", "DetectDrift=true,AnyOther=true")).toMatchObject({ DetectDrift: true });
+    expect(complaints).toEqual([]);
     expect(ofComponent("source-watcher", "ObjectLevelWorkloadIdentity=true")).toEqual({});
     expect(
       ofComponent("kustomize-controller", "externalArtifact=true,ExternalArtifact=perhaps,GroupChangeLog"),

@@ -2,7 +2,15 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../../engine/reconciler.ts";
 import type { Json } from "../../platform/ports.ts";
 import { parseGoDuration } from "../../text/go-duration.ts";
-import { awaitOrLease, readShared, type Shared, sharedKey, withSharer, writeShared } from "./shared-record.ts";
+import {
+  awaitOrLease,
+  keepLease,
+  readShared,
+  type Shared,
+  sharedKey,
+  withSharer,
+  writeShared,
+} from "./shared-record.ts";
 import type { SourceObject, SourcePass, SourceStatus } from "./source-kind.ts";
 
 /** A check older than this many milliseconds is not what a user means who has just made an object, or for whom one is tried again. */
@@ -53,8 +61,10 @@ export async function shareCheck<T extends Json>(
   }
   const at = clock.now().getTime();
   const { lease: _lease, ...before } = shared;
+  const release = keepLease(context, key, me);
   try {
-    const value = await check();
+    // An index is downloaded to see whether it is another one, which takes as long as it takes.
+    const value = await check().finally(release);
     const isNew = before.value !== undefined && !isDeepStrictEqual(value, before.value);
     const sharers = isNew ? [me] : before.sharers;
     const scheduled = isScheduled ? at : (before.scheduled ?? 0);
