@@ -54,6 +54,19 @@ describe("docs/sources.md", () => {
     expect(ours.filter((name) => !inBackticks.has(`--${name}`))).toEqual([]);
   });
 
+  it("names every key of the Secrets that sources read", async () => {
+    const places = ["git-repository/secret-options", "bucket/azure-access", "bucket/gcs-access", "bucket/s3-access"];
+    const shared = ["source/proxy-secret", "source/tls-secret", "source/signature", "helm-repository/secret"];
+    const read = (name: string) => readFile(join(root, `lib/reconcilers/${name}.ts`), "utf8");
+    const code = (await Promise.all([...places, ...shared].map(read))).join("\n");
+    const asked = code.matchAll(
+      /(?:text(?:In|Of)\([^,()]+, |\.(?:has|get)\(|\bread\(|Key = )"([A-Za-z_.]+)"(?:, "(\w+)")?/g,
+    );
+    const keys = new Set([...asked].flatMap(([, key = "", old]) => [key, ...(old === undefined ? [] : [old])]));
+    expect(keys.size).toBeGreaterThan(25);
+    expect([...keys].filter((key) => !inBackticks.has(key))).toEqual([]);
+  });
+
   it("says what is said beyond the limits, in numbers of the code", () => {
     const { pack, object, objects, files, content, references } = defaultLimits;
     const { objects: keys, object: one, ignoreFile } = bucketLimits;
