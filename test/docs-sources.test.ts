@@ -60,7 +60,7 @@ describe("docs/sources.md", () => {
     const read = (name: string) => readFile(join(root, `lib/reconcilers/${name}.ts`), "utf8");
     const code = (await Promise.all([...places, ...shared].map(read))).join("\n");
     const asked = code.matchAll(
-      /(?:text(?:In|Of)\([^,()]+, |\.(?:has|get)\(|\bread\(|Key = )"([A-Za-z_.]+)"(?:, "(\w+)")?/g,
+      /(?:text(?:In|Of)\([^,()]+, |\b(?:data|own)\.(?:has|get)\(|\bread\(|Key = )"([A-Za-z_.]+)"(?:, "(\w+)")?/g,
     );
     const keys = new Set([...asked].flatMap(([, key = "", old]) => [key, ...(old === undefined ? [] : [old])]));
     expect(keys.size).toBeGreaterThan(25);
