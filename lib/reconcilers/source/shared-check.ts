@@ -37,7 +37,7 @@ export async function shareCheck<T extends Json>(
   const { records, clock } = context;
   const key = await sharedKey(context, "checks", asked);
   const me = sharerName(context, object);
-  const since = freshSince(context, { ...object, status: pass.status });
+  const since = freshSince(context, object, pass.status);
   const isScheduled = context.cause.type === "schedule";
   const serves = ({ value, at, scheduled = 0 }: Shared) =>
     value !== undefined && (isScheduled ? Math.min(at, scheduled) : at) >= since;
@@ -110,9 +110,16 @@ export function sharerName({ clusterId }: Pick<Context, "clusterId">, { kind, me
   return `${clusterId}/${kind}/${metadata.namespace ?? ""}/${metadata.name}`;
 }
 
-/** The moment after which an answer must have been asked for to serve this look; milliseconds since 1970. */
-export function freshSince(context: Pick<Context, "clock" | "cause">, object: SourceObject): number {
-  const { metadata, status } = object;
+/**
+ * The moment after which an answer must have been asked for to serve this look; milliseconds since 1970. `status` is the object's own, less an
+ * artifact that turned out to be lost: the object is no new one by that (SRC-021).
+ */
+export function freshSince(
+  context: Pick<Context, "clock" | "cause">,
+  object: SourceObject,
+  status: SourceStatus | undefined = object.status,
+): number {
+  const { metadata } = object;
   const isNew = status?.artifact === undefined || status.observedGeneration !== metadata.generation;
   const since = wantedSince(context, object);
   return isNew ? Math.max(since, context.clock.now().getTime() - newcomerMilliseconds) : since;
