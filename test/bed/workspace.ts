@@ -84,6 +84,7 @@ export const apiVersions = {
   ExternalArtifact: "source.toolkit.fluxcd.io/v1",
   ArtifactGenerator: "source.extensions.fluxcd.io/v1beta1",
   Kustomization: "kustomize.toolkit.fluxcd.io/v1",
+  HelmRelease: "helm.toolkit.fluxcd.io/v2",
   Receiver: "notification.toolkit.fluxcd.io/v1",
   Provider: "notification.toolkit.fluxcd.io/v1beta3",
   Alert: "notification.toolkit.fluxcd.io/v1beta3",
