@@ -52,8 +52,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** GitRepositories that cannot be fetched, and are tried again while other tests run. */
-const patient = ["patient", "patient-too", "patient-as-well"];
+/** GitRepositories that cannot be fetched, and are tried again while other tests run: each made at another time, when the machine does other things. */
+const patient = ["patient", "patient-too", "patient-as-well"] as const;
+const makePatient = (name: (typeof patient)[number]) =>
+  workspace.gitRepository(name, `${workspace.git.url}/nothing.git`);
 
 /** When an event was told, in milliseconds: its name ends in hexadecimal nanoseconds. */
 function timeOf({ metadata: { name } }: { metadata: { name: string } }): number {
@@ -206,7 +208,7 @@ describe("the scope of source-controller", () => {
   }, 120_000);
 
   it("SN-006: what failed is sent again after twice the time each time, and the message itself counts", async () => {
-    for (const name of patient) await workspace.gitRepository(name, `${workspace.git.url}/nothing.git`);
+    await makePatient("patient");
     const sent = () =>
       later.flatMap(({ body, seconds }) => {
         const { name, continuation } = JSON.parse(body) as { name: string; continuation?: { attempt?: number } };
@@ -222,6 +224,7 @@ describe("the scope of source-controller", () => {
   });
 
   it("SN-005, SRC-022: a deletion is over within five seconds where the cluster calls", async () => {
+    await makePatient("patient-too");
     const path = `/apis/${apiVersions.GitRepository}/namespaces/${workspace.namespace}/gitrepositories/elsewhere`;
     await workspace.client.request({ method: "DELETE", path });
     await workspace.untilGone("GitRepository", "elsewhere", 5);
@@ -233,6 +236,7 @@ describe("without the cluster's calls", () => {
     const { url } = await workspace.repository({ "a.txt": "one" });
     for (const name of ["edited", "asked", "deleted"]) await workspace.gitRepository(name, url);
     for (const name of ["edited", "asked", "deleted"]) await workspace.untilReady("GitRepository", name);
+    await makePatient("patient-as-well");
   });
 
   it("KS-142, SN-14: a change by hand that nobody told of is taken back by the next look that a revision has not asked for", async () => {
