@@ -225,6 +225,7 @@ describe("a check that objects share", () => {
     expect(since({ type: "webhook", receiver: "a/b", token: stamp })).toBe(1500);
     expect(since({ type: "admission", uid: "u", requestedAt: stamp })).toBe(1500);
     expect(since({ type: "admission", uid: "u", requestedAt: "now please" })).toBe(0);
+    expect(since({ type: "admission", uid: "u", requestedAt: "2026-11-25T09:59:00Z" })).toBe(5000);
     expect(since({ type: "again", state: "s" })).toBe(5000);
     expect(since(slot)).toBe(59_000);
   });

@@ -138,7 +138,8 @@ function wantedSince({ clock, cause }: Pick<Context, "clock" | "cause">, { spec,
     case "webhook":
       return momentOf(cause.token, now);
     case "admission":
-      if (cause.requestedAt !== undefined) return momentOf(cause.requestedAt, now);
+      // By the clock of whoever asked, which may be behind.
+      if (cause.requestedAt !== undefined) return Math.max(momentOf(cause.requestedAt, now), now - momentMilliseconds);
       // What is new comes in numbers; what is changed or resumed must see what was pushed just before.
       return status?.artifact === undefined ? now - momentMilliseconds : now;
     default:
