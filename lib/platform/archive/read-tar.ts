@@ -46,7 +46,7 @@ export function readArchive(
 
 /** As `readArchive`, of a tar.gz whose files go into a spool: one may be larger than what memory holds. */
 export function unpackArchive(
-  source: AsyncIterable<Uint8Array>,
+  source: Uint8Array | AsyncIterable<Uint8Array>,
   contents: Spool,
   limits: ArchiveLimits,
   signal: AbortSignal,

@@ -4,7 +4,7 @@ import { findObject } from "../../cluster/objects.ts";
 import type { Checkout } from "../../git/checkout.ts";
 import { currentRevision } from "../../git/git-source.ts";
 import { graft, nodeAt, resolvePath } from "../../git/graft.ts";
-import { unpackArchive } from "../../git/unpacked-archive.ts";
+import { openArchive } from "../../git/unpacked-archive.ts";
 import { ArtifactUnavailable, fetchOfferedArtifact } from "../source/fetch-artifact.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import type { SourcePass } from "../source/source-kind.ts";
@@ -158,7 +158,7 @@ async function addInclude(
   }
   let close: (() => void) | undefined;
   try {
-    const unpacked = await unpackArchive(await readArtifact(pass, name, artifact), limits, spent, pass.signal);
+    const unpacked = await openArchive(await readArtifact(pass, name, artifact), limits, spent, pass.signal);
     close = unpacked.close;
     const part = nodeAt(unpacked.root, resolvePath(unpacked.root, fromPath));
     if (part === undefined) throw new Error(`cannot stat ${fromPath}: no such file or directory`);
