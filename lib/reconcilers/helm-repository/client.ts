@@ -5,6 +5,7 @@ import type { ClientTls, Outbound } from "../../platform/outbound.ts";
 import { parseGoDuration } from "../../text/go-duration.ts";
 import { registryAccess } from "../source/registry-identity.ts";
 import { tlsFromSecret } from "../source/tls-secret.ts";
+import { rememberUrl } from "../source/told-secrets.ts";
 import { registryCredentials } from "./registry-credentials.ts";
 import { basicCredentials, hasTls, type RepositorySecret, readRepositorySecret } from "./secret.ts";
 
@@ -35,6 +36,7 @@ type Reading = Pick<
 export async function repositoryClient(context: Reading, object: HelmRepository): Promise<RepositoryClient> {
   const { spec, metadata } = object;
   const namespace = metadata.namespace ?? "";
+  rememberUrl(spec.url);
   const certified =
     spec.certSecretRef === undefined
       ? undefined

@@ -1,4 +1,5 @@
 import type { Context } from "../../engine/reconciler.ts";
+import { rememberSecret } from "../source/told-secrets.ts";
 
 /** A Secret as repositories use it: its type, and its values by key. */
 export type RepositorySecret = { reference: string; type: string; data: ReadonlyMap<string, Buffer> };
@@ -25,7 +26,9 @@ export async function readRepositorySecret(
       key,
       Buffer.from(String(value), "base64"),
     ]);
-    return { reference, type: String(secret.type ?? "Opaque"), data: new Map(data) };
+    const values = new Map(data);
+    rememberSecret(values);
+    return { reference, type: String(secret.type ?? "Opaque"), data: values };
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     throw new Error(`${what} '${reference}': ${words}`, { cause: error });

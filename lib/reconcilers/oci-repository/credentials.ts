@@ -3,6 +3,7 @@ import type { OCIRepository } from "../../api/oci-repository.ts";
 import { isNotFound } from "../../cluster/api-error.ts";
 import { type DockerConfig, readDockerConfig } from "../../oci/docker-config.ts";
 import type { SecretContext } from "../source/secrets.ts";
+import { rememberSecret } from "../source/told-secrets.ts";
 
 type PullSecret = { type?: string; data?: Record<string, string> };
 
@@ -37,6 +38,7 @@ export async function readPullSecrets(
 /** Secrets of other types have no entries, and count as read all the same. */
 function entriesOf({ type, data = {} }: PullSecret): DockerConfig {
   const text = (key: string) => Buffer.from(data[key] ?? "", "base64").toString("utf8");
+  rememberSecret(new Map(Object.keys(data).map((key) => [key, Buffer.from(text(key))])));
   if (type === "kubernetes.io/dockerconfigjson" && data[".dockerconfigjson"])
     return readDockerConfig(text(".dockerconfigjson"));
   if (type === "kubernetes.io/dockercfg" && data[".dockercfg"])

@@ -3,6 +3,7 @@ import type { Context } from "../../engine/reconciler.ts";
 import { tokenOf } from "../../engine/token.ts";
 import { createTokenCache, type Ending, type TokenCache } from "../../identity/token-cache.ts";
 import type { Json } from "../../platform/ports.ts";
+import { rememberTokens } from "./told-secrets.ts";
 
 /** What tokens are kept with. */
 export type KeptTokenContext = Pick<Context, "clusterId" | "records" | "secrets" | "settings" | "clock" | "log">;
@@ -21,11 +22,22 @@ const usedShare = 0.8;
  * the token can be told from a record without the deployment's seed. `--token-cache-max-size=0` keeps nothing. Throws what
  * `ask` throws; records that cannot be read or written cost a request, never more.
  */
-export function keptToken<T extends TokenValue>(
+export async function keptToken<T extends TokenValue>(
   context: KeptTokenContext,
   key: readonly string[],
   ask: () => Promise<Ending<T>>,
   memory: TokenCache = ofProcess,
+): Promise<T> {
+  const token = await keptOrAsked(context, key, ask, memory);
+  rememberTokens(token);
+  return token;
+}
+
+function keptOrAsked<T extends TokenValue>(
+  context: KeptTokenContext,
+  key: readonly string[],
+  ask: () => Promise<Ending<T>>,
+  memory: TokenCache,
 ): Promise<T> {
   const { tokenCacheMaxSize: size, tokenCacheMaxSeconds } = context.settings;
   const milliseconds = tokenCacheMaxSeconds * 1000;

@@ -4,6 +4,7 @@ import type { ClientTls, ProxyAddress } from "../../platform/outbound.ts";
 import { proxyFromSecret } from "./proxy-secret.ts";
 import { SecretError } from "./secret-error.ts";
 import { tlsFromSecret } from "./tls-secret.ts";
+import { rememberSecret } from "./told-secrets.ts";
 
 /** What a Secret holds, decoded. Never kept beyond the pass: it is read at each attempt (SEC-011). */
 export type SecretData = ReadonlyMap<string, Buffer>;
@@ -16,9 +17,11 @@ export async function readSecret(context: SecretContext, namespace: string, name
   try {
     const path = `/api/v1/namespaces/${namespace}/secrets/${encodeURIComponent(name)}`;
     const { data } = await context.cluster.request<{ data?: unknown }>({ method: "GET", path, signal: context.signal });
-    return new Map(
+    const values = new Map(
       Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(String(value), "base64")] as const),
     );
+    rememberSecret(values);
+    return values;
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     const message = `failed to get secret '${namespace}/${name}': ${words}`;

@@ -14,6 +14,7 @@ import { SourceFailure } from "./source-failure.ts";
 import type { SourceKind, SourceObject, SourcePass, SourceResult, SourceStatus } from "./source-kind.ts";
 import { temporaryFailure } from "./storage-failure.ts";
 import { checkStorage, storeArtifact } from "./stored-artifact.ts";
+import { keepingSecrets, rememberUrl } from "./told-secrets.ts";
 
 const group = "source.toolkit.fluxcd.io";
 
@@ -23,9 +24,24 @@ export function sourceReconciler<S extends SourceStatus, O extends SourceObject<
 ): KindReconciler {
   return {
     reconcile: (object: KubernetesObject, context: Context, continuation?: Continuation) =>
-      reconcileSource(kind, object as O, context, continuation),
+      keepingSecrets(async (hide) => {
+        rememberAddresses(object);
+        return withoutSecrets(await reconcileSource(kind, object as O, context, continuation), hide);
+      }),
     finalize: finalizeSource,
   };
+}
+
+function rememberAddresses({ spec = {} }: KubernetesObject & { spec?: { url?: unknown; endpoint?: unknown } }): void {
+  for (const address of [spec.url, spec.endpoint]) if (typeof address === "string") rememberUrl(address);
+}
+
+/** SEC-012: a server may repeat the credentials that it was shown. */
+function withoutSecrets(outcome: Outcome, hide: (text: string) => string): Outcome {
+  const hiding = <T extends { message: string }>(told: T): T => ({ ...told, message: hide(told.message) });
+  const status: SourceStatus = outcome.status;
+  const conditions = status.conditions === undefined ? {} : { conditions: status.conditions.map(hiding) };
+  return { ...outcome, status: { ...status, ...conditions }, events: outcome.events.map(hiding) };
 }
 
 /** One attempt, from the announcement that it begins to what its end says of the object. */
@@ -181,9 +197,9 @@ function fail<S extends SourceStatus, O extends SourceObject<S>>(
   attempt: Attempt,
 ): Outcome {
   const { object, conditions, events, status, waitsFor } = pass;
-  const { condition, reason, message, terminal, waitSeconds, quiet } = failure;
+  const { condition, reason, message, terminal, waitSeconds, quiet, shown } = failure;
   if (condition !== undefined)
-    conditions.set(condition, condition === "SourceVerified" ? "False" : "True", reason, message);
+    conditions.set(condition, condition === "SourceVerified" ? "False" : "True", shown.reason, shown.message);
   if (terminal) {
     conditions.set("Stalled", "True", reason, message);
     conditions.remove("Reconciling");
