@@ -1,6 +1,4 @@
-import { createGunzip } from "node:zlib";
-import { extract } from "tar-stream";
-import { isEntrySize } from "../platform/archive/entry-size.ts";
+import { ArchiveError, type TarEntry, tarEntries } from "../platform/archive/tar-entries.ts";
 
 /** A file of a chart. The name is relative to the chart, separated by `/`. */
 export type ChartFile = { name: string; content: Buffer };
@@ -25,25 +23,25 @@ const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 export async function readChartArchive(
   archive: Uint8Array,
   limits: ChartLimits,
-  signal?: AbortSignal,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<ChartFile[]> {
   if (archive.length > limits.chart)
     throw new Error(`size of chart exceeds '${limits.chart}' bytes limit: it has ${archive.length} bytes`);
   const files: ChartFile[] = [];
-  const bounds: TarBounds = {
-    unpacked: unpackedLimit,
-    tooLarge: `decompressed chart is larger than the maximum size ${unpackedLimit}`,
-    ...(signal === undefined ? {} : { signal }),
-  };
-  await visitTarGz(archive, bounds, ({ name, type, size }) => {
-    if (type === "directory" || name.endsWith("/")) return undefined;
+  const tooLarge = `decompressed chart is larger than the maximum size ${unpackedLimit}`;
+  for await (const { name, type, size, content } of chartEntries(
+    archive,
+    { unpacked: unpackedLimit, tooLarge },
+    signal,
+  )) {
+    if (type === "directory" || name.endsWith("/")) continue;
     const inner = nameInChart(name);
     if (size > limits.file)
       throw new Error(
         `decompressed chart file ${JSON.stringify(name)} is larger than the maximum file size ${limits.file}`,
       );
-    return (content) => files.push({ name: inner, content: withoutMark(content) });
-  });
+    files.push({ name: inner, content: withoutMark(await wholeOf(content())) });
+  }
   if (files.length === 0) throw new Error("no files in chart archive");
   return files;
 }
@@ -53,65 +51,38 @@ export function withoutMark(content: Buffer): Buffer {
   return content.subarray(0, 3).equals(byteOrderMark) ? content.subarray(3) : content;
 }
 
-/** An entry of a tar. */
-export type TarHeader = { name: string; type: string; size: number };
-
-/** What a tar may cost: bytes once unpacked, and what is said beyond them. */
-export type TarBounds = { unpacked: number; tooLarge: string; signal?: AbortSignal };
-
 /**
- * Goes through a tar.gz as a stream: at no time more of it is unpacked than what `visit` asks for by returning a function that takes
- * the content. What `visit` throws ends it.
+ * The entries of a tar.gz, of which at no time more is unpacked than what is read. Throws in the words of Go and Helm; `tooLarge` is what
+ * is said of more than `unpacked` bytes.
  */
-export async function visitTarGz(
+export async function* chartEntries(
   archive: Uint8Array,
-  bounds: TarBounds,
-  visit: (header: TarHeader) => ((content: Buffer) => void) | undefined,
-): Promise<void> {
+  { unpacked, tooLarge }: { unpacked: number; tooLarge: string },
+  signal: AbortSignal,
+): AsyncGenerator<TarEntry, void, undefined> {
   if (archive[0] !== 0x1f || archive[1] !== 0x8b)
     throw new Error(archive.length === 0 ? "EOF" : "gzip: invalid header");
-  const gunzip = createGunzip();
-  const entries = extract();
-  let unpacked = 0;
-  let failure: Error | undefined;
-  const end = (error: Error) => {
-    failure ??= error;
-    gunzip.destroy();
-    entries.destroy(error);
+  const words = (error: ArchiveError): string => {
+    if (error.what === "gzip") return `gzip: ${error.message}`;
+    if (error.what === "header") return "archive/tar: invalid tar header";
+    return error.what === "too-large" ? tooLarge : error.message;
   };
-  const abort = () => end(bounds.signal?.reason instanceof Error ? bounds.signal.reason : new Error("aborted"));
-  bounds.signal?.throwIfAborted();
-  bounds.signal?.addEventListener("abort", abort, { once: true });
-  gunzip.on("error", (error) => end(new Error(`gzip: ${error.message}`, { cause: error })));
-  gunzip.on("data", (chunk: Buffer) => {
-    unpacked += chunk.length;
-    if (unpacked > bounds.unpacked) end(new Error(bounds.tooLarge));
-  });
-  gunzip.pipe(entries);
-  gunzip.end(archive);
-  let count = 0;
-  try {
-    for await (const entry of entries) {
-      if (++count > entryLimit) throw new Error(`archive has more than ${entryLimit} entries`);
-      const { name, type, size = 0 } = entry.header;
-      if (!isEntrySize(size)) throw new Error("archive/tar: invalid tar header");
-      const take = visit({ name, type: type ?? "file", size });
-      if (take === undefined) {
-        entry.resume();
-        continue;
-      }
-      const chunks: Buffer[] = [];
-      for await (const chunk of entry) if (Buffer.isBuffer(chunk)) chunks.push(chunk);
-      take(Buffer.concat(chunks));
+  async function* inWords<T>(read: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+    try {
+      yield* read;
+    } catch (error) {
+      throw error instanceof ArchiveError ? new Error(words(error), { cause: error }) : error;
     }
-    if (failure !== undefined) throw failure;
-  } catch (error) {
-    throw failure ?? error;
-  } finally {
-    bounds.signal?.removeEventListener("abort", abort);
-    gunzip.destroy();
-    entries.destroy();
   }
+  for await (const entry of inWords(tarEntries(archive, { unpacked, entries: entryLimit }, signal)))
+    yield { ...entry, content: () => inWords(entry.content()) };
+}
+
+/** The content of an entry. */
+export async function wholeOf(content: AsyncIterable<Buffer>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of content) parts.push(part);
+  return Buffer.concat(parts);
 }
 
 /** The name below the archive's one directory; archives of Windows have backslashes. Throws for names that lead out of it. */

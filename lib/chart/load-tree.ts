@@ -1,4 +1,4 @@
-import { type ChartFile, type ChartLimits, visitTarGz, withoutMark } from "./archive.ts";
+import { type ChartFile, type ChartLimits, chartEntries, wholeOf, withoutMark } from "./archive.ts";
 import { helmIgnoreFile, parseHelmIgnore } from "./helm-ignore.ts";
 import { type Chart, loadArchive, loadFiles } from "./load.ts";
 import { type ChartMetadata, readMetadata } from "./metadata.ts";
@@ -28,19 +28,18 @@ export function sourceTree(tarGz: Uint8Array, limits: ChartLimits, signal: Abort
       let kept = 0;
       const isWanted = (path: string) =>
         paths.some((wanted) => wanted === "" || path === wanted || path.startsWith(`${wanted}/`));
-      const bounds = { unpacked: treeLimit, tooLarge: "the source's artifact is too large to be unpacked", signal };
-      await visitTarGz(tarGz, bounds, ({ name, type, size }) => {
+      const bounds = { unpacked: treeLimit, tooLarge: "the source's artifact is too large to be unpacked" };
+      for await (const { name, type, size, content } of chartEntries(tarGz, bounds, signal)) {
         const path = name.replace(/^(?:\.\/)+|\/+$/g, "");
-        if (path === "." || path.split("/").includes("..") || path.startsWith("/") || !isWanted(path)) return undefined;
+        if (path === "." || path.split("/").includes("..") || path.startsWith("/") || !isWanted(path)) continue;
         if (type === "directory") addDirectory(directories, path);
-        if (type !== "file") return undefined;
+        if (type !== "file") continue;
         addDirectory(directories, path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
-        files.set(path, { size, content: undefined });
-        if (size > Math.max(limits.chart, limits.file)) return undefined;
-        kept += size;
+        const isKept = size <= Math.max(limits.chart, limits.file);
+        if (isKept) kept += size;
         if (kept > keptLimit) throw new Error(`a chart may have at most ${keptLimit} bytes of files`);
-        return (content) => files.set(path, { size, content });
-      });
+        files.set(path, { size, content: isKept ? await wholeOf(content()) : undefined });
+      }
       return { files, directories };
     },
   };

@@ -1,4 +1,5 @@
-import { ArchiveError, type ArchiveLimits, type Place, unpackArchive } from "../platform/archive/read-tar.ts";
+import { type ArchiveLimits, type Place, unpackArchive } from "../platform/archive/read-tar.ts";
+import { ArchiveError } from "../platform/archive/tar-entries.ts";
 import { openSpool } from "../platform/spool.ts";
 import { GitError } from "./git-error.ts";
 import { graft, nodeAt } from "./graft.ts";

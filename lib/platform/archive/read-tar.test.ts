@@ -2,7 +2,8 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
 import { describe, expect, it } from "vitest";
 import { archiveTree, type TreeEntry } from "./archive-tree.ts";
-import { type ArchiveEntry, ArchiveError, readArchive } from "./read-tar.ts";
+import { type ArchiveEntry, readArchive } from "./read-tar.ts";
+import { ArchiveError } from "./tar-entries.ts";
 
 const limits = { total: 8 * 1024 * 1024, file: 4 * 1024 * 1024, entries: 1000 };
 const signal = AbortSignal.timeout(20_000);

@@ -1,8 +1,5 @@
-import { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
-import { extract, type Header } from "tar-stream";
 import type { Spool } from "../spool.ts";
-import { isEntrySize } from "./entry-size.ts";
+import { ArchiveError, type TarEntry, tarEntries, told } from "./tar-entries.ts";
 
 /** One entry of an archive that was read. The path is relative, with slashes, and leads nowhere above the root. */
 export type ArchiveEntry<Content = Buffer> =
@@ -15,17 +12,6 @@ export type Place = { start: number; size: number };
 
 /** Bounds of what is unpacked: bytes of all files and of one, and how many entries. */
 export type ArchiveLimits = { total: number; file: number; entries: number };
-
-/** An archive that is not to be unpacked, or is none. `what` tells why apart for callers that have words of their own. */
-export class ArchiveError extends Error {
-  readonly what: "gzip" | "tar" | "path" | "type" | "too-large";
-
-  constructor(what: ArchiveError["what"], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "ArchiveError";
-    this.what = what;
-  }
-}
 
 /**
  * The entries of a tar.gz in their order (ART-020). Absolute names, drive letters, `..` and types other than files, directories and links
@@ -72,68 +58,35 @@ async function* entriesOf<Content>(
   limits: ArchiveLimits,
   signal: AbortSignal,
   compressed: boolean,
-  take: (body: AsyncIterable<Buffer>) => Promise<Content>,
+  take: (content: AsyncIterable<Buffer>) => Promise<Content>,
 ): AsyncGenerator<ArchiveEntry<Content>, void, undefined> {
-  const parser = extract();
-  const input = Readable.from(source instanceof Uint8Array ? pieces(source) : source);
-  const body = compressed ? input.pipe(createGunzip()) : input;
-  const fail = (what: ArchiveError["what"]) => (error: Error) => {
-    parser.destroy(error instanceof ArchiveError ? error : new ArchiveError(what, error.message, { cause: error }));
-  };
-  const end = () => parser.destroy(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
-  const tooLarge = () => new ArchiveError("too-large", `the archive holds more than ${limits.total} bytes`);
-  let unpacked = 0;
-  input.once("error", fail("tar"));
-  if (body !== input) body.once("error", fail("gzip"));
-  body.on("data", (chunk: Uint8Array) => {
-    unpacked += chunk.length;
-    if (unpacked > limits.total + limits.entries * overhead.entry + overhead.archive) fail("too-large")(tooLarge());
-  });
-  body.pipe(parser);
-  if (signal.aborted) end();
-  signal.addEventListener("abort", end, { once: true });
-  let total = 0;
-  let count = 0;
+  const { total, entries } = limits;
+  const bounds = { unpacked: total + entries * overhead.entry + overhead.archive, entries };
   const names = nameCounter(limits);
-  try {
-    for await (const entry of parser) {
-      signal.throwIfAborted();
-      const { header } = entry;
-      if (++count > limits.entries)
-        throw new ArchiveError("too-large", `the archive has more than ${limits.entries} entries`);
-      const { size } = header;
-      if (!isEntrySize(size))
-        throw new ArchiveError("tar", `the size of the entry ${told(header.name)} is not a number`);
-      const path = checkedPath(header.name);
-      names(path);
-      if (header.type === "directory") {
-        entry.resume();
-        if (path !== "") yield { path, type: "directory" };
-        continue;
-      }
-      if (header.type === "symlink" || header.type === "link") {
-        entry.resume();
-        yield { path, type: "link", target: header.linkname ?? "" };
-        continue;
-      }
-      if (header.type !== "file" && header.type !== "contiguous-file")
-        throw new ArchiveError("type", `the entry ${told(header.name)} is of an unsupported type (${header.type})`);
-      if (size > limits.file)
-        throw new ArchiveError("too-large", `the file ${told(header.name)} is larger than ${limits.file} bytes`);
-      total += size;
-      if (total > limits.total) throw tooLarge();
-      if (path === "") throw new ArchiveError("path", "a file of the archive has no name");
-      yield { path, type: "file", executable: isExecutable(header), content: await take(buffers(entry)) };
+  let files = 0;
+  for await (const entry of tarEntries(source, bounds, signal, { compressed })) {
+    const path = checkedPath(entry.name);
+    names(path);
+    if (entry.type === "directory") {
+      if (path !== "") yield { path, type: "directory" };
+      continue;
     }
-  } catch (error) {
-    if (error instanceof ArchiveError || signal.aborted) throw error;
-    throw new ArchiveError("tar", error instanceof Error ? error.message : String(error), { cause: error });
-  } finally {
-    signal.removeEventListener("abort", end);
-    input.destroy();
-    body.destroy();
-    parser.destroy();
+    if (entry.type === "symlink" || entry.type === "link") {
+      yield { path, type: "link", target: entry.target };
+      continue;
+    }
+    checkFile(path, entry, limits.file);
+    files += entry.size;
+    if (files > total) throw new ArchiveError("too-large", `the archive holds more than ${total} bytes`);
+    yield { path, type: "file", executable: entry.executable, content: await take(entry.content()) };
   }
+}
+
+function checkFile(path: string, { name, type, size }: TarEntry, limit: number): void {
+  if (type !== "file" && type !== "contiguous-file")
+    throw new ArchiveError("type", `the entry ${told(name)} is of an unsupported type (${type})`);
+  if (size > limit) throw new ArchiveError("too-large", `the file ${told(name)} is larger than ${limit} bytes`);
+  if (path === "") throw new ArchiveError("path", "a file of the archive has no name");
 }
 
 /** Counts what names cost: whoever builds a tree of them has a directory for each component. Throws ArchiveError. */
@@ -158,20 +111,6 @@ function nameCounter({ entries }: ArchiveLimits): (path: string) => void {
   };
 }
 
-async function* buffers(entry: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
-  for await (const chunk of entry)
-    if (chunk instanceof Uint8Array) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-}
-
-/** In pieces, so that what is decompressed is looked at as it grows. */
-function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
-}
-
-function isExecutable({ mode = 0 }: Header): boolean {
-  return (mode & 0o111) !== 0;
-}
-
 function checkedPath(name: string): string {
   if (name.length > nameLimits.path)
     throw new ArchiveError("too-large", `the archive has a path longer than ${nameLimits.path} bytes`);
@@ -180,8 +119,4 @@ function checkedPath(name: string): string {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw new ArchiveError("path", `the name ${told(name)} leads out of the archive`);
   return parts.join("/");
-}
-
-function told(name: string): string {
-  return JSON.stringify(name.slice(0, 300));
 }

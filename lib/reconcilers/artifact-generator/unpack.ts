@@ -1,4 +1,5 @@
-import { ArchiveError, type ArchiveLimits, unpackArchive } from "../../platform/archive/read-tar.ts";
+import { type ArchiveLimits, unpackArchive } from "../../platform/archive/read-tar.ts";
+import { ArchiveError } from "../../platform/archive/tar-entries.ts";
 import type { Spool } from "../../platform/spool.ts";
 import { makeDirectory, nodeAt, putFile, type Tree } from "./tree.ts";
 

@@ -1,5 +1,6 @@
 import { archiveTree, type TreeEntry } from "../../platform/archive/archive-tree.ts";
-import { ArchiveError, unpackArchive } from "../../platform/archive/read-tar.ts";
+import { unpackArchive } from "../../platform/archive/read-tar.ts";
+import { ArchiveError } from "../../platform/archive/tar-entries.ts";
 import { openSpool, type Spool } from "../../platform/spool.ts";
 import type { IgnorePattern } from "../../text/gitignore.ts";
 import { addSourceIgnore, ignoreRules, isIgnored } from "../../text/source-ignore.ts";
@@ -23,8 +24,10 @@ export async function archiveLayer(
   ignore: string | undefined,
   signal: AbortSignal,
 ): Promise<{ spool: Spool; digest: string }> {
-  if (!layer.read(0, 2).equals(Buffer.from([0x1f, 0x8b])))
-    throw new Error(`requires gzip-compressed body: ${layer.size < 10 ? "EOF" : "gzip: invalid header"}`);
+  if (!layer.read(0, 2).equals(Buffer.from([0x1f, 0x8b]))) {
+    const short = layer.size === 0 ? "EOF" : "unexpected EOF";
+    throw new Error(`requires gzip-compressed body: ${layer.size < 10 ? short : "gzip: invalid header"}`);
+  }
   const contents = openSpool();
   try {
     const entries = new Map<string, TreeEntry>();
@@ -57,7 +60,7 @@ export async function archiveLayer(
   } catch (error) {
     if (error instanceof ArchiveError && error.what === "path")
       throw new Error(`tar contained invalid name error: ${error.message}`, { cause: error });
-    if (error instanceof ArchiveError && (error.what === "tar" || error.what === "gzip"))
+    if (error instanceof ArchiveError && ["tar", "gzip", "header"].includes(error.what))
       throw new Error(`tar error: ${error.message}`, { cause: error });
     throw error;
   } finally {

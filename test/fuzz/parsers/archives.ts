@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { chartLimits, cleanPath, readChartArchive } from "../../../lib/chart/archive.ts";
-import { ArchiveError, readArchive } from "../../../lib/platform/archive/read-tar.ts";
+import { readArchive } from "../../../lib/platform/archive/read-tar.ts";
+import { ArchiveError } from "../../../lib/platform/archive/tar-entries.ts";
 import { mutateTar, mutateTarGz } from "../mutate-tar.ts";
 import { check, isSentence, type Parser } from "../parser.ts";
 
