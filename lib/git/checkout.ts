@@ -92,10 +92,10 @@ async function fetchCommit(
     if (!(error instanceof GitError) || error.code !== "refused" || !reference.commit) throw error;
     into.add(await session.fetch({ wants: await tipsOf(session, reference.branch) }));
   }
-  const object = into.read(id);
-  if (object?.type !== "commit") throw noCommit(id);
-  const { tree, subject } = parseCommit(object.content);
-  return { tree, subject, objects: { commit: object.content, tags: tagsTo(into, resolved) } };
+  if (into.stat(id)?.type !== "commit") throw noCommit(id);
+  const { content } = objectOf(into, id, "commit");
+  const { tree, subject } = parseCommit(content);
+  return { tree, subject, objects: { commit: content, tags: tagsTo(into, resolved) } };
 }
 
 /** Lays out the sparse part of a tree, and fetches what a partial pack left out of it, in one request (GE-013). */

@@ -26,6 +26,8 @@ export type GitTree = {
 const places = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"];
 /** Bytes of the longest path that a link may lead to. */
 const linkLimit = 4096;
+/** Tags of tags: more than anybody makes. */
+const tagLimit = 64;
 
 /**
  * The object that `git fetch <url> <reference>` would fetch now: a whole object id is itself, without a request; a name is
@@ -71,11 +73,14 @@ export async function fetchTree(
 
 /** What a tag object points to in the end. */
 function peel(pack: Pack, id: string): string {
-  const object = pack.read(id);
-  if (object?.type !== "tag") return id;
-  const target = /^object ([0-9a-f]{40})\n/.exec(object.content.toString("latin1", 0, 64))?.[1];
-  if (target === undefined) throw new GitError("corrupt", "a tag names no object");
-  return peel(pack, target);
+  let found = id;
+  for (let tags = 0; pack.stat(found)?.type === "tag"; tags++) {
+    const { content } = objectOf(pack, found, "tag");
+    const target = /^object ([0-9a-f]{40})\n/.exec(content.toString("latin1", 0, 64))?.[1];
+    if (target === undefined || tags === tagLimit) throw new GitError("corrupt", "a tag names no object");
+    found = target;
+  }
+  return found;
 }
 
 function treeOf(pack: Pack, root: Directory): GitTree {

@@ -6,8 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { archivedFiles } from "../../test/bed/archived-files.ts";
 import { type GitServer, startGitServer } from "../../test/bed/git/git-server.ts";
 import { fetchArchive, type GitSource, resolveRevision } from "./fetch.ts";
+import { objectId } from "./object-id.ts";
 import { formatPackedHeader } from "./packed-object.ts";
 import { formatPacket, textPacket } from "./pkt-line.ts";
 
@@ -199,6 +201,85 @@ describe("servers that are none", () => {
       `unable to resolve commit object for '${id}': object not found`,
     );
     await expect(fetching([flush])).rejects.toMatchObject({ code: "protocol" });
+  });
+
+  it("GE-005, GE-006, GE-011: a commit of another id, of another kind, or larger than anybody writes one", async () => {
+    const packOf = (type: "commit" | "blob", content: Buffer): Buffer => {
+      const head = Buffer.from([...Buffer.from("PACK"), 0, 0, 0, 2, 0, 0, 0, 1]);
+      const object = Buffer.concat([formatPackedHeader({ type, size: content.length }, 12), deflateSync(content)]);
+      const pack = Buffer.concat([head, object]);
+      return Buffer.concat([pack, createHash("sha1").update(pack).digest()]);
+    };
+    const packet = (bytes: Buffer): Buffer[] => {
+      const packets: Buffer[] = [];
+      for (let at = 0; at < bytes.length; at += 60_000)
+        packets.push(
+          formatPacket({ type: "data", payload: Buffer.concat([Buffer.of(1), bytes.subarray(at, at + 60_000)]) }),
+        );
+      return packets;
+    };
+    const fetching = async (
+      type: "commit" | "blob",
+      content: Buffer,
+      wanted = objectId(type, content),
+    ): Promise<unknown> => {
+      const packets = [
+        formatPacket(textPacket("packfile")),
+        ...packet(packOf(type, content)),
+        formatPacket({ type: "flush" }),
+      ];
+      const url = await advertising(Buffer.concat(packets));
+      return fetchArchive({ url, reference: main }, { revision: "x", commit: wanted }, signal);
+    };
+    const commit = (message: string) => Buffer.from(`tree ${id}\ncommitter A <a@b> 1 +0000\n\n${message}`);
+    await expect(fetching("commit", commit("x"), id)).rejects.toMatchObject({ name: "GitError", code: "refused" });
+    await expect(fetching("blob", commit("x"))).rejects.toMatchObject({ code: "no-commit" });
+    await expect(fetching("commit", commit("x".repeat(5_000_000)))).rejects.toThrow(/is larger than 4194304 bytes$/);
+    await expect(fetching("commit", commit("x"))).rejects.toThrow(`the pack lacks the tree ${id}`);
+  });
+
+  it("GIT-022: a head that is dripped, and a body that is", async () => {
+    const dripping = (text: string) => async (request: IncomingMessage) => {
+      const { socket } = request;
+      let at = 0;
+      const timer = setInterval(() => socket.write(text[at++] ?? "x"), 20);
+      socket.once("close", () => clearInterval(timer));
+      socket.on("error", () => undefined);
+    };
+    for (const text of [
+      "HTTP/1.1 200 OK\r\nx: ",
+      "HTTP/1.1 200 OK\r\ncontent-type: application/x-git-upload-pack-advertisement\r\n\r\n00",
+    ]) {
+      const url = await answering(dripping(text));
+      const begun = performance.now();
+      const looking = resolveRevision({ url, reference: main }, AbortSignal.timeout(400));
+      await expect(looking).rejects.toThrow(`unable to clone '${url}': context deadline exceeded`);
+      expect(performance.now() - begun).toBeLessThan(3_000);
+    }
+  });
+
+  it("GIT-023, GE-018: pointers of LFS and alternates name others, whom nobody asks", async () => {
+    const asked: string[] = [];
+    const elsewhere = await answering(({ url = "" }, response) => {
+      asked.push(url);
+      response.writeHead(404).end();
+    });
+    const { server, url } = await serve();
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"ab".repeat(32)}\nsize 12345\n`;
+    const repository = await server.repository("lfs");
+    await repository.commit({
+      "large.bin": pointer,
+      ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n",
+      ".lfsconfig": `[lfs]\n\turl = ${elsewhere}/lfs\n`,
+      "objects/info/http-alternates": `${elsewhere}/objects\n`,
+    });
+    const source = { url: repository.url, reference: main };
+    const { tarGz } = await fetchArchive(source, await resolveRevision(source, signal), signal);
+    expect((await archivedFiles(tarGz.read(0, tarGz.size)))["large.bin"]).toBe(pointer);
+    tarGz.close();
+    const paths = server.requests.map(({ path }) => path.replace(/\?.*/, ""));
+    expect(new Set(paths)).toEqual(new Set(["/lfs.git/info/refs", "/lfs.git/git-upload-pack"]));
+    expect([asked, url === source.url]).toEqual([[], false]);
   });
 
   it("GE-001: an idle connection that the server has closed is opened again", async () => {

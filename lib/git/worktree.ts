@@ -63,8 +63,17 @@ export function spend(spent: Spent, limits: LayoutLimits, files: number, content
     throw new GitError("too-large", `the files of the commit have more than ${limits.content} bytes`);
 }
 
-/** An object of a known kind. Throws GitError `corrupt` where the pack lacks it, or holds another kind by its id. */
-export function objectOf(pack: Pick<Pack, "read">, id: string, type: GitObject["type"]): GitObject {
+/** Bytes of a commit or a tag: what is signed of them goes from object to object with what they share. */
+const signedLimit = 4 * 1024 * 1024;
+
+/**
+ * An object of a known kind. Throws GitError `corrupt` where the pack lacks it, or holds another kind by its id, and `too-large` for a
+ * commit or a tag that nobody has written by hand.
+ */
+export function objectOf(pack: Pick<Pack, "read" | "stat">, id: string, type: GitObject["type"]): GitObject {
+  const isSigned = type === "commit" || type === "tag";
+  if (isSigned && (pack.stat(id)?.size ?? 0) > signedLimit)
+    throw new GitError("too-large", `the ${type} ${id} is larger than ${signedLimit} bytes`);
   const object = pack.read(id);
   if (object === undefined) throw new GitError("corrupt", `the pack lacks the ${type} ${id}`);
   if (object.type !== type) throw new GitError("corrupt", `the object ${id} is a ${object.type}, not a ${type}`);
