@@ -27,6 +27,7 @@ describe("a store that means ill", () => {
       return request.url.includes("list-type") ? answer(request, response) : s3Missing;
     });
   const s3Missing = { status: 404, body: xml("Error", "<Code>NoSuchKey</Code>") };
+  const credentials = async () => ({ accessKeyId: "AKID", secretAccessKey: "secret" });
   const select = (store: ObjectStore, milliseconds = 20_000) =>
     selectObjects(store, source, AbortSignal.timeout(milliseconds));
 
@@ -172,6 +173,32 @@ describe("a store that means ill", () => {
     });
     await expect(select(store)).rejects.toThrow("failed to confirm existence of 'bucket' bucket: Access Denied.");
     expect(tries).toBe(3);
+  });
+
+  it("BKT-021, BKT-022, TM-008: a redirect, or a region that is none, leads to nobody else", async () => {
+    const elsewhere = await startStoreServer(() => ({}));
+    for (const location of [`http://${elsewhere.host}/bucket`, "http://169.254.169.254/latest"]) {
+      for (const region of ["evil.test/", "x@evil.test", "eu-central-1", "169.254.169.254"]) {
+        const headers = { location, "x-amz-bucket-region": region };
+        await serve(() => ({ status: 307, headers }));
+        const host = server?.host ?? "";
+        const stores = [
+          s3Store({ endpoint: host, bucket: "bucket", insecure: true, outbound: {}, credentials }),
+          azureBlobStore({
+            endpoint: `http://${host}`,
+            container: "bucket",
+            access: { type: "anonymous" },
+            outbound: {},
+          }),
+          gcsStore({ bucket: "bucket", token: async () => "t", outbound: {}, base: `http://${host}` }),
+        ];
+        for (const store of stores) await expect(select(store)).rejects.toThrow(/307/);
+        await server?.stop();
+        server = undefined;
+      }
+    }
+    expect(elsewhere.seen).toEqual([]);
+    await elsewhere.stop();
   });
 
   it.each(["169.254.169.254", "[fe80::1]", "2852039166", "0xa9.254.169.254"])(
