@@ -123,7 +123,7 @@ export function moduleRemote(parent: GitRemote, url: string): GitRemote {
   return { ...parent, url };
 }
 
-/** A signature is of one repository (GIT-067): another one of the same server gets its own, and another server none. */
+/** A signature is of one repository (GIT-067), a provider's token of one server: another server gets neither. */
 function signedRemote(parent: GitRemote, sign: NonNullable<GitRemote["sign"]>, url: string): GitRemote {
   const to = new URL(url);
   if (to.origin === new URL(parent.url).origin) return { ...parent, url, credentials: sign(to) };

@@ -9,6 +9,7 @@ import type { ClusterClient } from "../../cluster/client.ts";
 import { connect } from "../../cluster/connect.ts";
 import { parseSettings } from "../../engine/settings.ts";
 import type { GitRemote } from "../../git/git-remote.ts";
+import { moduleRemote } from "../../git/submodules.ts";
 import type { ProxyAddress } from "../../platform/outbound.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import type { CredentialContext } from "./credentials.ts";
@@ -157,7 +158,13 @@ describe("credentials of a provider", () => {
     cloud.answers.set("POST /t/oauth2/v2.0/token", () => ({ body: { access_token: "entra", expires_in: 3600 } }));
     const url = "https://dev.azure.com/org/project/_git/repo";
     const spec = { url, provider: "azure", serviceAccountName: "azure" } as const;
-    expect(await read(spec, { args: [open] })).toEqual({ url, credentials: { bearerToken: "entra" } });
+    const remote = await read(spec, { args: [open] });
+    expect(remote).toMatchObject({ url, credentials: { bearerToken: "entra" } });
+    // A submodule elsewhere is not shown what its repository's author has no right to.
+    expect(moduleRemote(remote, "https://dev.azure.com/org/project/_git/lib").credentials).toEqual({
+      bearerToken: "entra",
+    });
+    expect(moduleRemote(remote, "https://evil.test/lib").credentials).toBeUndefined();
     expect(new URLSearchParams(cloud.calls[0]?.body).get("scope")).toBe(
       "499b84ac-1321-427f-aa17-267ca6975798/.default",
     );
@@ -192,7 +199,7 @@ describe("credentials of a provider", () => {
       const url = "https://dev.azure.com/org/project/_git/repo";
       const spec = { url, provider: "azure", serviceAccountName: "azure" } as const;
       const remote = await read(spec, { args: [open], proxy });
-      expect(remote).toEqual({ url, credentials: { bearerToken: "proxied" }, proxy });
+      expect(remote).toMatchObject({ url, credentials: { bearerToken: "proxied" }, proxy });
       expect(proxied.asked).toEqual([place]);
       cloud.answers.set("POST /", () => ({ status: 403, body: {} }));
       await failureOf({ url: codeCommit, provider: "aws", serviceAccountName: "deployer" }, { args: [open], proxy });
@@ -216,7 +223,9 @@ describe("credentials of a provider", () => {
     const context = { clouds: {} };
     const spec = { provider: "github", ...(await secret(app)) } as const;
     const expected = { username: "x-access-token", password: "ghs" };
-    expect(credentialsOf(await read(spec, { context }))).toEqual(expected);
+    const remote = await read(spec, { context });
+    expect(credentialsOf(remote)).toEqual(expected);
+    expect(moduleRemote(remote, "https://evil.test/lib").credentials).toBeUndefined();
     expect(credentialsOf(await read(spec, { context }))).toEqual(expected);
     expect(cloud.calls).toHaveLength(1);
     const { "ca.crt": _, ...untrusted } = app;

@@ -64,7 +64,7 @@ export async function cloudCredentials(
     if (provider === "azure") {
       const purpose = { provider, for: ["azure-devops"], proxy };
       const { token } = await keptAccessToken(context, identity, purpose, (who) => azureDevOpsToken(who, options));
-      return { credentials: { bearerToken: token } };
+      return ofOneServer({ bearerToken: token });
     }
     // What signs is kept; a signature is of the moment and of one repository.
     const purpose = { provider, for: ["codecommit", region], proxy };
@@ -79,6 +79,11 @@ export async function cloudCredentials(
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(`failed to get access token for Git repository: ${why}`, { cause: error });
   }
+}
+
+/** A token that one server alone takes, which it serves all repositories for: a submodule elsewhere is not shown it (GIT-071). */
+export function ofOneServer(credentials: HttpCredentials): ProvidedCredentials {
+  return { credentials, sign: () => credentials };
 }
 
 function optionsOf({ signal, clouds }: CredentialContext, outbound: Outbound): CloudOptions {

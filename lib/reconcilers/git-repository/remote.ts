@@ -12,6 +12,7 @@ import {
   type CredentialContext,
   cloudCredentials,
   gitHubCredentials,
+  ofOneServer,
   type ProvidedCredentials,
 } from "./credentials.ts";
 import { type GitOptions, gitHubTls, gitOptions, hasGitHubApp, readGitHubApp } from "./secret-options.ts";
@@ -133,7 +134,7 @@ async function providerCredentials(
     const { app, tls } = await failing(read, "");
     if (app === undefined) throw fetchFailed("InvalidProviderConfiguration", lacking);
     const outbound = { ...(tls === undefined ? {} : { tls }), ...(proxy === undefined ? {} : { proxy }) };
-    return { credentials: await failing(() => gitHubCredentials(app, outbound, context)) };
+    return ofOneServer(await failing(() => gitHubCredentials(app, outbound, context)));
   }
   if (hasGitHubApp(data)) {
     const message = `secretRef '${secretName(object)}' has github app data but provider is not set to github`;
