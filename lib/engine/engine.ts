@@ -89,7 +89,7 @@ export function createEngine(options: {
     const { finalizer } = kinds[item.kind];
     if (finalizer === undefined) return tellOffered(item, cluster, reconciler, fresh, delivery.signal);
     const passive = !deleting && reconciler.isPassive?.(fresh) === true;
-    if (passive && !isEntangled(fresh, finalizer)) return;
+    if (passive && (fresh.spec?.suspend === true || !isEntangled(fresh, finalizer))) return;
     const object =
       deleting || passive || held.includes(finalizer)
         ? fresh
@@ -116,7 +116,7 @@ export function createEngine(options: {
       announce: progress.write,
     };
     if (deleting) return finalize(pass, object, context);
-    if (passive && object.spec?.suspend !== true) {
+    if (passive) {
       await finalize(pass, object, context);
       await writeStatus(cluster, item.kind, object, () => ({}));
       return;
@@ -213,10 +213,12 @@ async function acknowledge(pass: Pass, object: FreshObject): Promise<void> {
   }));
 }
 
-/** Whether an object that is only read has something of a time when it was more (HR-014). */
+/**
+ * Whether an object that is only read has something of a time when it was more (HR-014), or the status that its schema began it with:
+ * with that, whoever waits for it would think that it is not yet looked at.
+ */
 function isEntangled({ metadata, status }: FreshObject, finalizer: string): boolean {
-  const holds = (metadata.finalizers ?? []).includes(finalizer);
-  return holds || Object.keys(status ?? {}).some((field) => field !== "observedGeneration");
+  return (metadata.finalizers ?? []).includes(finalizer) || Object.keys(status ?? {}).length > 0;
 }
 
 /** Whether a look for the same reason may have ended halfway: it was delivered before, or an error ended it. */

@@ -22,7 +22,8 @@ const ownTypes = new Set([
 export function mergedStatus(latest: KubernetesObject, wanted: Status): Status {
   const own = conditionsOf(wanted).filter(({ type }) => ownTypes.has(type));
   const foreign = conditionsOf(latest.status).filter(({ type }) => !ownTypes.has(type));
-  return { ...wanted, conditions: [...own, ...foreign] };
+  const conditions = [...own, ...foreign];
+  return conditions.length === 0 ? wanted : { ...wanted, conditions };
 }
 
 /** Whether the condition Ready is True. */

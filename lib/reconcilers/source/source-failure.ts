@@ -15,8 +15,12 @@ type FailureOptions = {
   waitSeconds?: number;
   /** Told as a trace event, that nobody is notified of (SRC-029). */
   quiet?: boolean;
+  /** What the condition says, where events and Stalled say something else. */
+  shown?: Shown;
   cause?: unknown;
 };
+
+type Shown = { reason: FailureReason; message: string };
 
 /**
  * Why an attempt ends, with Flux's reason and message. The message is for the user and holds no secret. Without a condition,
@@ -28,6 +32,7 @@ export class SourceFailure extends Error {
   readonly terminal: boolean;
   readonly waitSeconds: number | undefined;
   readonly quiet: boolean;
+  readonly shown: Shown;
 
   constructor(
     condition: FailureCondition | undefined,
@@ -42,5 +47,6 @@ export class SourceFailure extends Error {
     this.terminal = options.terminal ?? condition === undefined;
     this.waitSeconds = options.waitSeconds;
     this.quiet = options.quiet ?? options.waitSeconds !== undefined;
+    this.shown = options.shown ?? { reason, message };
   }
 }

@@ -208,6 +208,29 @@ describe("a part that fails while a source is stored (SRC-037)", () => {
     }
   });
 
+  it("SRC-020: a suspended object that was looked at before has its generation observed, and is otherwise as it was", async () => {
+    const { suspended } = sourceReconciler(kindOf());
+    const at = { lastTransitionTime: "2026-01-01T00:00:00Z", observedGeneration: 2 };
+    const told = { status: "True", reason: "Succeeded", message: "stored", ...at } as const;
+    const stalled = { type: "Stalled", status: "True", reason: "URLInvalid", message: "bad", ...at } as const;
+    const conditions: Condition[] = [{ type: "Ready", ...told }, { type: "ArtifactInStorage", ...told }, stalled];
+    const edited = { ...object(conditions), spec: { interval: "1h", suspend: true } };
+    edited.metadata = { ...edited.metadata, generation: 3 };
+    expect([object(), edited].map((one) => suspended?.isSuspended(one))).toEqual([false, true]);
+    expect(suspended?.outcome(edited, await contextOf())).toEqual({
+      events: [],
+      status: {
+        observedGeneration: 3,
+        conditions: [
+          { type: "Ready", ...told, observedGeneration: 3 },
+          { type: "ArtifactInStorage", ...told },
+        ],
+      },
+    });
+    const fresh = { ...edited, status: { observedGeneration: -1 } };
+    expect(suspended?.outcome(fresh, await contextOf())).toEqual({ events: [], status: { observedGeneration: -1 } });
+  });
+
   it("SRC-037: PatchOperationFailed where the status of an attempt that begins cannot be written, unless the object is gone", async () => {
     const changed = { ...object(), metadata: { ...object().metadata, generation: 3 } };
     const { events, again, of } = await reconcile(kindOf(), [], { parts: { announce: broken }, made: changed });

@@ -29,7 +29,31 @@ export function sourceReconciler<S extends SourceStatus, O extends SourceObject<
         return withoutSecrets(await reconcileSource(kind, object as O, context, continuation), hide);
       }),
     finalize: finalizeSource,
+    suspended: {
+      isSuspended: ({ spec }: KubernetesObject & { spec?: { suspend?: unknown } }) => spec?.suspend === true,
+      outcome: (object, context) => leftAlone(kind, object as O, context),
+    },
   };
+}
+
+/**
+ * SRC-020: a suspended object stays as it is. Where it was looked at before, its new generation counts as observed: who waits for it
+ * need not wait for as long as it is suspended.
+ */
+function leftAlone<S extends SourceStatus, O extends SourceObject<S>>(
+  kind: SourceKind<S, O>,
+  object: O,
+  { clock }: Pick<Context, "clock">,
+): Outcome {
+  const conditions = editConditions(object, () => clock.now());
+  // A status as the API server keeps it: the schema of the kind has validated it.
+  const status = { ...object.status } as S;
+  if (conditions.list().length === 0) return { status, events: [] };
+  conditions.remove("Stalled");
+  const reconciling = conditions.get("Reconciling");
+  if (reconciling !== undefined) conditions.set("Reconciling", "True", "ProgressingWithRetry", reconciling.message);
+  status.observedGeneration = object.metadata.generation ?? 0;
+  return settled(kind, { conditions, events: [], status });
 }
 
 function rememberAddresses({ spec = {} }: KubernetesObject & { spec?: { url?: unknown; endpoint?: unknown } }): void {
@@ -221,7 +245,7 @@ function fail<S extends SourceStatus, O extends SourceObject<S>>(
 /** SRC-012, SRC-013: Ready is the first condition that speaks against it, else it repeats what ArtifactInStorage says. */
 function settled<S extends SourceStatus, O extends SourceObject<S>>(
   kind: SourceKind<S, O>,
-  { conditions, events, status }: SourcePass<S, O>,
+  { conditions, events, status }: Pick<SourcePass<S, O>, "conditions" | "events" | "status">,
 ): Outcome {
   const unverified = conditions.get("SourceVerified");
   const against =
