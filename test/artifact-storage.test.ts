@@ -213,7 +213,7 @@ describe("a store that takes no new artifact", () => {
       ],
       ["True", "NewRevision", `new upstream revision '${bucket.revision}'`, "unable to archive artifact to storage"],
       ["True", "NewRevision", `new index revision '${index.revision}'`, "unable to save artifact to storage"],
-      ["True", "NewChart", "new 'app' chart with version '2.0.0'", "unable to copy Helm chart to storage"],
+      ["True", "NewChart", "pulled 'app' chart with version '2.0.0'", "unable to copy Helm chart to storage"],
     ]);
   }, 120_000);
 

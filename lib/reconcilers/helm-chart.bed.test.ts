@@ -236,8 +236,11 @@ describe("a HelmChart of a HelmRepository", () => {
     };
     await create("unauthorized", { version: "1.0.0" });
     const { status } = await failed("unauthorized", "FetchFailed", "401");
-    expect(conditionOf(status, "FetchFailed")?.reason).toBe("AuthenticationFailed");
-    expect(conditionOf(status, "FetchFailed")?.message).toMatch(/^failed to authenticate with the Helm repository: /);
+    expect(conditionOf(status, "FetchFailed")?.reason).toBe("Unknown");
+    const words = "failed to authenticate with the Helm repository: ";
+    expect(conditionOf(status, "FetchFailed")?.message).toContain(`unknown build error: ${words}`);
+    const events = await workspace.events("HelmChart", "unauthorized");
+    expect(events.find(({ reason }) => reason === "AuthenticationFailed")?.message).toContain(words);
 
     // A recovery of a chart that was stored before is told of once, by the reason of the build.
     const told = async () =>

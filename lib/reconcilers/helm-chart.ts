@@ -2,11 +2,11 @@ import type { Artifact } from "../api/artifact.ts";
 import type { HelmChart, HelmChartStatus } from "../api/helm-chart.ts";
 import type { HelmRepository } from "../api/helm-repository.ts";
 import type { KubernetesObject } from "../api/object.ts";
-import { ApiError } from "../cluster/api-error.ts";
+import { ApiError, isNotFound } from "../cluster/api-error.ts";
 import { getObject } from "../cluster/objects.ts";
 import { ownArtifactKey } from "./artifact-storage.ts";
-import { type Build, type ChartPass, fileName, summaryOf } from "./helm-chart/build.ts";
-import { buildFailure } from "./helm-chart/build-failure.ts";
+import { type Build, type ChartPass, fileName, summaryOf, tellBuild } from "./helm-chart/build.ts";
+import { buildFailure, isBuildFailure, withoutBuild } from "./helm-chart/build-failure.ts";
 import { buildLocal } from "./helm-chart/local.ts";
 import { buildRemote } from "./helm-chart/remote.ts";
 import { SourceFailure } from "./source/source-failure.ts";
@@ -38,6 +38,7 @@ const helmChart: SourceKind<HelmChartStatus, HelmChart> = {
       else conditions.remove("BuildFailed");
       throw error;
     }
+    tellBuild(pass, build);
     conditions.remove("FetchFailed");
     conditions.remove("BuildFailed");
     const { name, version, archive, dependencies, verified } = build;
@@ -64,18 +65,29 @@ export const helmChartReconciler = sourceReconciler(helmChart);
 /** HC-058, HC-060. */
 function told(build: Build): SourceResult {
   const reason = build.packaged ? "ChartPackageSucceeded" : "ChartPullSucceeded";
-  const message = summaryOf(build, build.packaged ? "packaged" : "pulled");
+  const message = summaryOf(build);
   return { inStorage: { reason, message }, event: { message, reason } };
 }
 
 type Source = KubernetesObject & { status?: { artifact?: Artifact } };
 
+/** The chart, built of its source. Throws SourceFailure. */
 async function buildChart(pass: ChartPass): Promise<Build> {
+  const build = await buildOf(pass);
+  try {
+    return await build();
+  } catch (error) {
+    throw error instanceof SourceFailure && !isBuildFailure(error) ? withoutBuild(pass, error) : error;
+  }
+}
+
+/** What builds the chart, once its source is found. */
+async function buildOf(pass: ChartPass): Promise<() => Promise<Build>> {
   const { object, context, status } = pass;
   const { kind, name } = object.spec.sourceRef;
   const source = await findSource(pass);
   const artifact = source.status?.artifact;
-  if (isRepository(source) && source.spec.type === "oci") return buildRemote(pass, source);
+  if (isRepository(source) && source.spec.type === "oci") return () => buildRemote(pass, source);
   const key = artifact === undefined ? undefined : ownArtifactKey(context.clusterId, source, artifact);
   const isRemote = isRepository(source);
   const bytes = key === undefined ? undefined : await readSource(context, key, isRemote);
@@ -86,9 +98,9 @@ async function buildChart(pass: ChartPass): Promise<Build> {
     throw new SourceFailure("FetchFailed", "NoSourceArtifact", message, { quiet: true });
   }
   status.observedSourceArtifactRevision = artifact.revision;
-  if (isRemote) return buildRemote(pass, source);
+  if (isRemote) return () => buildRemote(pass, source);
   if (!(bytes instanceof Uint8Array)) throw new Error("the source's artifact was not read");
-  return buildLocal(pass, artifact.revision, bytes);
+  return () => buildLocal(pass, artifact.revision, bytes);
 }
 
 /** The source's artifact, or for charts of a repository whether there is one. Throws SourceFailure ReadOperationFailed (SRC-037). */
@@ -117,7 +129,9 @@ async function findSource(pass: ChartPass): Promise<Source> {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     pass.waitsFor.push({ apiVersion, kind, namespace, name });
-    const message = `failed to get source: ${error.message}`;
+    // Flux reads it from a cache, which names the kind.
+    const words = isNotFound(error) ? `${kind}.source.toolkit.fluxcd.io "${name}" not found` : error.message;
+    const message = `failed to get source: ${words}`;
     throw new SourceFailure("FetchFailed", "SourceUnavailable", message, { cause: error });
   }
 }

@@ -1,5 +1,6 @@
 import { AskError } from "../../platform/ask-error.ts";
 import { SourceFailure } from "../source/source-failure.ts";
+import type { ChartPass } from "./build.ts";
 
 /** Why a chart could not be built: the reason, and the condition that has it (sources.md, section 10). */
 type BuildReason = keyof typeof summaries;
@@ -29,6 +30,27 @@ export function buildFailure(reason: BuildReason, error: unknown, told = ""): So
     `${summaries[reason]}: ${words}`,
     { terminal: persistent.has(reason), cause: error },
   );
+}
+
+/**
+ * What ends a build besides the build itself, such as credentials that are wrong: FetchFailed says that nothing is known of the build,
+ * the event why.
+ */
+export function withoutBuild(
+  pass: ChartPass,
+  { condition, reason, message, terminal, cause }: SourceFailure,
+): SourceFailure {
+  const shown = { reason: "Unknown", message: `${summaries.Unknown}: ${message}` } as const;
+  if (condition === "SourceVerified") {
+    pass.conditions.set("FetchFailed", "True", shown.reason, shown.message);
+    return new SourceFailure(condition, reason, message, { terminal, cause });
+  }
+  return new SourceFailure(condition, reason, message, { terminal, shown, cause });
+}
+
+/** Whether a failure is one of the build itself. */
+export function isBuildFailure({ reason }: SourceFailure): boolean {
+  return reason in summaries;
 }
 
 /** Does a step of a build; what it throws is told with this reason. */

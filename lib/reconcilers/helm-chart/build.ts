@@ -25,20 +25,18 @@ export type Build = {
   verified?: boolean;
 };
 
-/** HC-058: what is said of a build, under way (`new`) or done. */
-export function summaryOf(
-  { name, version, valuesFiles }: Pick<Build, "name" | "version" | "valuesFiles">,
-  action: "new" | "pulled" | "packaged",
-): string {
+/** HC-058: what is said of a build. */
+export function summaryOf({ name, version, valuesFiles, packaged }: Build): string {
+  const action = packaged ? "packaged" : "pulled";
   const merged = valuesFiles.length === 0 ? "" : ` and merged values files [${valuesFiles.join(" ")}]`;
   return `${action} '${name}' chart with version '${version}'${merged}`;
 }
 
-/** ART-023: tells that another chart is being built than the stored one. */
-export function tellBuild(pass: ChartPass, name: string, version: string): void {
+/** ART-023: tells that another chart was built than the stored one, which is to be stored now. */
+export function tellBuild(pass: ChartPass, build: Build): void {
   const { artifact, observedChartName } = pass.status;
-  if (observedChartName === name && artifact?.revision === version) return;
-  pass.outdated("NewChart", summaryOf({ name, version, valuesFiles: [] }, "new"));
+  if (observedChartName === build.name && artifact?.revision === build.version) return;
+  pass.outdated("NewChart", summaryOf(build));
 }
 
 /** The limits of charts that the operator has set (DEF-002). */

@@ -4,15 +4,7 @@ import { chartAt, directoryMetadata, loadChartAt, sourceTree, type Tree } from "
 import { type ChartMetadata, readMetadata } from "../../chart/metadata.ts";
 import { packageChart } from "../../chart/package.ts";
 import { confinedPath, effectiveValuesFiles, mergeFileValues, overwriteValues } from "../../chart/values.ts";
-import {
-  type Build,
-  type ChartPass,
-  limitsOf,
-  storedBuild,
-  tellBuild,
-  versionMetadata,
-  withMetadata,
-} from "./build.ts";
+import { type Build, type ChartPass, limitsOf, storedBuild, versionMetadata, withMetadata } from "./build.ts";
 import { step } from "./build-failure.ts";
 import { dependencyRepository } from "./dependency-repository.ts";
 
@@ -40,7 +32,6 @@ export async function buildLocal(pass: ChartPass, revision: string, artifact: Ui
   const packaged = found.at.isDirectory || buildMetadata !== "";
   const stored = await storedBuild(pass, name, version, packaged);
   if (stored !== undefined) return stored;
-  tellBuild(pass, name, version);
   if (!found.at.isDirectory && !packaged)
     return { name, version, archive: found.at.archive, valuesFiles: [], packaged, dependencies: 0 };
   const merged =

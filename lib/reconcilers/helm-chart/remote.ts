@@ -7,15 +7,7 @@ import { effectiveValuesFiles, mergeChartValues, overwriteValues } from "../../c
 import { repositoryClient } from "../helm-repository/client.ts";
 import { toldUrl } from "../helm-repository/told-url.ts";
 import { SourceFailure } from "../source/source-failure.ts";
-import {
-  type Build,
-  type ChartPass,
-  limitsOf,
-  storedBuild,
-  tellBuild,
-  versionMetadata,
-  withMetadata,
-} from "./build.ts";
+import { type Build, type ChartPass, limitsOf, storedBuild, versionMetadata, withMetadata } from "./build.ts";
 import { repositoryFailure, step, wordsOf } from "./build-failure.ts";
 import { type OfferedChart, openCharts } from "./repository.ts";
 import { prepareVerification, verifyChart } from "./verify.ts";
@@ -66,7 +58,6 @@ async function build(
   const told = { name: found.name, version, verified };
   const stored = await storedBuild(pass, found.name, version, packaged);
   if (stored !== undefined) return { ...stored, verified };
-  tellBuild(pass, found.name, version);
   const archive = await step("ChartPullError", () => found.download(), "failed to download chart for remote reference");
   const limits = limitsOf(context);
   if (!packaged) {
