@@ -41,13 +41,17 @@ describe("what is fetched", () => {
     ["a commit of a branch", { commit: "second", branch: "main" }, "main", "second"],
     ["a branch", { branch: "main" }, "main", "third"],
   ])(
-    "GIT-004, GIT-005, GIT-006, GIT-007, GIT-012, GIT-014: %s, by an edit of the spec",
+    "GIT-004, GIT-005, GIT-006, GIT-007, GIT-012, GIT-014, SRC-029: %s, by an edit of the spec",
     async (_, ref, pointer, commit) => {
       const wanted = { ...none, ...ref, ...("commit" in ref ? { commit: commits[ref.commit] } : {}) };
       const object = await sources.edited("refs", { ref: wanted });
       const digest = `sha1:${commits[commit]}`;
       expect(object.status?.artifact?.revision).toBe(pointer === undefined ? digest : `${pointer}@${digest}`);
       await sources.archive(object);
+      await sources.reconciled("refs");
+      const isCloned = "commit" in ref || ("semver" in ref && !("tag" in ref));
+      const reason = isCloned ? "ArtifactUpToDate" : "GitOperationSucceeded";
+      expect((await sources.told("refs")).at(-1)?.slice(0, 2)).toEqual(["Normal", reason]);
     },
   );
 

@@ -148,6 +148,12 @@ describe("included GitRepositories", () => {
       const failed = await sources.until("GitRepository", "confined", (current) => messageOf(current) === message);
       expect(conditionOf(failed.status, "StorageOperationFailed")).toMatchObject({ status: "True", reason });
     }
+    // What was missing and is there now is missing no more, whatever else is wrong.
+    await sources.patch("GitRepository", "confined", { spec: { include: [{ repository: { name: "absent" } }] } });
+    await sources.untilFailed("confined", "NotFound");
+    await sources.patch("GitRepository", "confined", { spec: of("none", "x") });
+    const again = await sources.untilFailed("confined", "CopyFailure");
+    expect(conditionOf(again.status, "IncludeUnavailable")).toBeUndefined();
   });
 
   it("GIT-095: that include each other use what the other has, without end or crash", async () => {

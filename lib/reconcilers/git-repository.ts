@@ -36,12 +36,13 @@ const gitRepository: SourceKind<GitRepositoryStatus, GitRepository> = {
     looking.catch(() => undefined);
     const early = includes.length > 0 ? undefined : await storePushed(pass, source, looking);
     const resolved = await looking;
-    if (early === undefined && isCurrent(pass, resolved.revision, includes) && !(await keysHaveChanged(pass))) {
-      const { revision } = resolved;
-      pass.trace("GitOperationSucceeded", `no changes since last reconciliation: observed revision '${revision}'`);
+    const isCurrent = early === undefined && contentIsCurrent(pass, resolved.revision, includes);
+    if (isCurrent && !requiresVerification(pass.object) && !(await keysHaveChanged(pass))) {
+      tellUnchanged(pass, resolved.revision);
       return told(pass, undefined);
     }
     const subject = early ?? (await storeCommit(pass, source, resolved, includes));
+    if (isCurrent) tellUpToDate(pass, resolved.revision);
     observe(pass, includes);
     return told(pass, subject);
   },
@@ -82,14 +83,24 @@ async function storePushed(
   }
 }
 
+/** SRC-029: Flux clones for a range or a commit in any case, and says then that it has stored nothing. */
+function tellUnchanged(pass: GitPass, revision: string): void {
+  const { commit, name, tag, semver } = pass.object.spec.ref ?? {};
+  if (commit || (semver && !tag && !name)) tellUpToDate(pass, revision);
+  else pass.trace("GitOperationSucceeded", `no changes since last reconciliation: observed revision '${revision}'`);
+}
+
+function tellUpToDate({ trace }: GitPass, revision: string): void {
+  trace("ArtifactUpToDate", `artifact up-to-date with remote revision: '${revision}'`);
+}
+
 /** GIT-040, GIT-042: nothing is fetched when neither the revision nor what selects its content has changed. */
-function isCurrent(pass: GitPass, revision: string, includes: readonly Artifact[]): boolean {
+function contentIsCurrent(pass: GitPass, revision: string, includes: readonly Artifact[]): boolean {
   const { object, status } = pass;
   const { ignore, sparseCheckout = [], recurseSubmodules = false } = object.spec;
   const observed = object.status?.observedSparseCheckout ?? [];
   return (
     status.artifact !== undefined &&
-    !requiresVerification(object) &&
     currentRevision(status.artifact.revision) === revision &&
     ignore === object.status?.observedIgnore &&
     recurseSubmodules === (object.status?.observedRecurseSubmodules ?? false) &&

@@ -25,6 +25,7 @@ export async function findIncludes(pass: GitPass): Promise<Artifact[]> {
   const { object, status } = pass;
   const artifacts: Artifact[] = [];
   for (const { repository } of object.spec.include ?? []) artifacts.push(await findInclude(pass, repository.name));
+  pass.conditions.remove("IncludeUnavailable");
   const before = status.includedArtifacts ?? [];
   if (!sameRevisions(artifacts, before)) {
     pass.outdated("IncludeChange", "included artifacts differ from last observed includes");
@@ -131,7 +132,6 @@ export async function addIncludes(
       const artifact = artifacts[index];
       if (artifact !== undefined) opened.push(await addInclude(pass, include, artifact, checkout));
     }
-    pass.conditions.remove("IncludeUnavailable");
     return close;
   } catch (error) {
     close();
