@@ -90,6 +90,8 @@ describe("an ArtifactGenerator of a Sluice whose flags say more than the default
       "map.yaml": configMap("web", { version: "1" }),
       "run.sh": "#!/bin/sh\n",
     });
+    const each = `ExternalArtifact/${workspace.namespace}/web reconciled with revision ${revision}`;
+    expect(await generators.told("apart", "Ready", each)).toHaveLength(1);
     const [event] = await generators.told("apart", "Ready", "external artifacts reconciled: ");
     expect(event).toMatchObject({ type: "Normal", source: { component: "source-watcher" } });
     expect(event?.message.split("\n")[0]).toBe(`external artifacts reconciled: ${workspace.namespace}/web (${digest})`);

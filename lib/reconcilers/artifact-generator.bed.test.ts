@@ -114,7 +114,7 @@ describe("an ArtifactGenerator", () => {
     });
     const waiting = await generators.failed(
       "early",
-      'get sources failed: gitrepositories.source.toolkit.fluxcd.io "late" not found',
+      'get sources failed: GitRepository.source.toolkit.fluxcd.io "late" not found',
     );
     expect(readyOf(waiting)?.reason).toBe("SourceFetchFailed");
     expect(conditionOf(waiting.status, "Reconciling")?.reason).toBe("ProgressingWithRetry");

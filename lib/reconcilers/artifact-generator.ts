@@ -106,6 +106,7 @@ async function attempt(pass: Pass): Promise<Outcome> {
       new Map(inCluster.map((found) => [found.metadata.name, found])),
     );
     const inventory = published.map(({ entry }) => entry);
+    events.push(...tellEach(object, published));
     await removeOrphans(pass, inventory, inCluster);
     Object.assign(status, { inventory, observedSourcesDigest });
     const message = `reconciliation succeeded, generated ${inventory.length} artifact(s)`;
@@ -189,14 +190,31 @@ function allOf(
   return [...all.values()];
 }
 
+/** What is said of a made artifact, and tells whether it was made before. */
+function toldOf({ namespace, name, digest }: GeneratedArtifact): string {
+  return `${namespace}/${name} (${digest})`;
+}
+
+function toldBefore({ status }: ArtifactGenerator): Set<string> {
+  return new Set((status?.inventory ?? []).map(toldOf));
+}
+
+/** What is new leaves a trace each. */
+function tellEach(object: ArtifactGenerator, published: readonly Published[]): EventRecord[] {
+  const before = toldBefore(object);
+  return published
+    .filter(({ entry }) => !before.has(toldOf(entry)))
+    .map(({ entry: { namespace, name }, artifact: { revision } }) => ({
+      type: "Trace",
+      reason: "Ready",
+      message: `ExternalArtifact/${namespace}/${name} reconciled with revision ${revision}`,
+    }));
+}
+
 /** AG-027: what is new is told, once for all of it. */
-function tellChanges({ status }: ArtifactGenerator, inventory: readonly GeneratedArtifact[]): EventRecord[] {
-  const before = new Set(
-    (status?.inventory ?? []).map(({ namespace, name, digest }) => `${namespace}/${name} (${digest})`),
-  );
-  const changed = inventory
-    .map(({ namespace, name, digest }) => `${namespace}/${name} (${digest})`)
-    .filter((told) => !before.has(told));
+function tellChanges(object: ArtifactGenerator, inventory: readonly GeneratedArtifact[]): EventRecord[] {
+  const before = toldBefore(object);
+  const changed = inventory.map(toldOf).filter((told) => !before.has(told));
   if (changed.length === 0) return [];
   return [{ type: "Normal", reason: "Ready", message: `external artifacts reconciled: ${changed.join("\n")}` }];
 }

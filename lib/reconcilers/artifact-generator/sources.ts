@@ -41,7 +41,10 @@ export async function observeSources(
         : { alias, reference, artifact };
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);
-      const problem = isNotFound(error) ? words : `unable to get source '${place}/${name}': ${words}`;
+      // Flux reads sources from a cache, which names the kind.
+      const problem = isNotFound(error)
+        ? `${kind}.${apiVersion.split("/")[0]} "${name}" not found`
+        : `unable to get source '${place}/${name}': ${words}`;
       return { alias, reference, problem };
     }
   });
