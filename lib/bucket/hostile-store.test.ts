@@ -218,15 +218,21 @@ describe("a store that means ill", () => {
     },
   );
 
-  it("BKT-021: a host that is none, or a bucket's name that leads elsewhere, is refused", () => {
-    for (const endpoint of ["", "host/path", "user:canary@host", "host?x", "host#x", "a b"])
+  it("BKT-021: a host that is none, or a bucket's name that leads elsewhere, is refused", async () => {
+    for (const endpoint of ["", "user:canary@host", "host?x", "host#x", "a b"])
       expect(() => s3Store({ endpoint, bucket: "bucket", insecure: false, outbound: {} })).toThrow(
         "does not follow ip address or domain name standards",
       );
     expect(() =>
       s3Store({ endpoint: "user:canary@host", bucket: "bucket", insecure: false, outbound: {} }),
     ).not.toThrow("canary");
-    for (const bucket of ["..", "a/b", "../x", "a b", "", "x?y"])
-      expect(() => s3Store({ endpoint: "host", bucket, insecure: false, outbound: {} })).toThrow("Bucket name");
+    for (const endpoint of ["host/path", "http://host"])
+      expect(() => s3Store({ endpoint, bucket: "bucket", insecure: false, outbound: {} })).toThrow(
+        "Endpoint url cannot have fully qualified paths.",
+      );
+    for (const bucket of ["..", "a/b", "../x", "a b", "", "x?y", "1.2.3.4"]) {
+      const store = s3Store({ endpoint: "host", bucket, insecure: false, outbound: {} });
+      await expect(store.exists(AbortSignal.timeout(1000))).rejects.toThrow("Bucket name");
+    }
   });
 });

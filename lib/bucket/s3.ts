@@ -52,6 +52,7 @@ export function s3Store(options: S3Bucket): ObjectStore {
     { path = "", query = "", headers }: { path?: string; query?: string; headers?: Record<string, string> },
     signal: AbortSignal,
   ) => {
+    checkName(bucket);
     const answer = await askStore(request(method, path, query, headers), outbound, signal);
     const told = answer.headers["x-amz-bucket-region"];
     if (!isRegionTrouble(answer) || typeof told !== "string" || told === region || options.region) return answer;
@@ -121,20 +122,30 @@ export function s3Store(options: S3Bucket): ObjectStore {
 /** The host's own name for buckets where it is one of AWS or Google, a path elsewhere (BKT-021). */
 function bucketUrl({ endpoint, bucket, insecure, region = "" }: S3Bucket): URL {
   const scheme = insecure ? "http" : "https";
+  if (/^[^/?#@\\]*\/./.test(endpoint))
+    throw new ObjectStoreError("", "Endpoint url cannot have fully qualified paths.");
   const url = URL.canParse(`${scheme}://${endpoint}`) ? new URL(`${scheme}://${endpoint}`) : undefined;
   if (url === undefined || /[/?#@\\\s]/.test(endpoint))
     throw new ObjectStoreError(
       "",
       `Endpoint: ${endpoint.replace(/.*@/s, "")} does not follow ip address or domain name standards.`,
     );
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket))
-    throw new ObjectStoreError("", `Bucket name contains invalid characters`);
   url.hostname = regionalHost(url.hostname, region);
   const byHost = /(^|\.)(amazonaws\.com(\.cn)?|storage\.googleapis\.com|aliyuncs\.com)$/.test(url.hostname);
   const fits = /^[a-z0-9][a-z0-9-]*[a-z0-9]$/.test(bucket);
   if (byHost && fits) url.hostname = `${bucket}.${url.hostname}`;
-  else url.pathname = `/${bucket}/`;
+  else url.pathname = `/${encodeURIComponent(bucket)}/`;
   return url;
+}
+
+/** The rules that minio-go has for names, of which some servers have longer ones than 63 characters. Throws in its words. */
+function checkName(bucket: string): void {
+  const invalid = (words: string) => new ObjectStoreError("", `Bucket name ${words}`);
+  if (bucket.trim() === "") throw invalid("cannot be empty");
+  if (bucket.length < 3) throw invalid("cannot be shorter than 3 characters");
+  if (/^(\d+\.){3}\d+$/.test(bucket)) throw invalid("cannot be an ip address");
+  if (/\.\.|\.-|-\./.test(bucket) || !/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket))
+    throw invalid("contains invalid characters");
 }
 
 /** AWS answers for a bucket in its own region only: the global host, and that of another region, become the region's, as minio-go has it. */

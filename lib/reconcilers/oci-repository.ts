@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { OCIRepository, OCIRepositoryStatus } from "../api/oci-repository.ts";
 import type { FailureReason } from "../api/reason.ts";
 import { tagChooser } from "../oci/choose-tag.ts";
+import { digestProblem } from "../oci/digest-problem.ts";
 import { fetchImage, parseImage, selectLayer } from "../oci/image.ts";
 import { isDigest, openRegistry, type Registry } from "../oci/registry.ts";
 import { RegistryError } from "../oci/registry-error.ts";
@@ -51,6 +52,7 @@ const ociRepository: SourceKind<OCIRepositoryStatus, OCIRepository> = {
     const revision = resolved.tag === undefined ? resolved.digest : `${resolved.tag}@${resolved.digest}`;
     const isNew = status.artifact?.revision !== revision;
     if (isNew) pass.outdated("NewRevision", `new revision '${revision}' for '${named(registry, resolved)}'`);
+    if (isNew && resolved.tag === undefined) await confirm(pass, remote.asker, registry, resolved.digest);
     await checkSignature(pass, revision, () =>
       verify(pass, { url: object.spec.url, digest: resolved.digest, registry }),
     );
@@ -76,11 +78,8 @@ async function resolve(pass: OCIPass, { asker }: Remote, registry: Registry): Pr
   const { signal } = pass;
   const { digest, semver, semverFilter, tag } = spec.ref ?? {};
   if (digest !== undefined && digest !== "") {
-    if (isDigest(digest)) {
-      if (pass.status.artifact?.revision !== digest) await confirm(pass, asker, registry, digest);
-      return { digest };
-    }
-    const why = new Error(`cannot parse hash: ${JSON.stringify(digest.slice(0, 200))}`);
+    if (isDigest(digest)) return { digest };
+    const why = new Error(digestProblem(digest.slice(0, 200)));
     throw failed("OCIArtifactPullFailed", "failed to determine artifact digest", why, pass);
   }
   const isChart = spec.layerSelector?.mediaType === chartLayer;

@@ -116,6 +116,7 @@ describe("the layer of an artifact", () => {
     const tar = await tarOf([{ name: "a", content: Buffer.alloc(10_000, "x") }]);
     expect(await refused(tar)).toBe("Error: requires gzip-compressed body: gzip: invalid header");
     expect(await refused(Buffer.alloc(0))).toBe("Error: requires gzip-compressed body: EOF");
+    expect(await refused(Buffer.from("plain"))).toBe("Error: requires gzip-compressed body: unexpected EOF");
     expect(await refused(gzipSync("no tar".repeat(1000)))).toMatch(/^Error: tar error: /);
     const whole = gzipSync(tar, { level: 0 });
     expect(await refused(whole.subarray(0, whole.length / 2))).toMatch(/^Error: tar error: /);
