@@ -232,6 +232,38 @@ describe("an artifact that is stored for another tenant", () => {
     expect(await thief.find("ExternalArtifact", "copied")).toBeUndefined();
   });
 
+  it("TM-004, AG-024: is not removed by a generator whose status was made to name it", async () => {
+    const { object } = await owner.source("kept");
+    const generator = (name: string, output: string) => ({
+      ...{ apiVersion: "source.extensions.fluxcd.io/v1beta1", kind: "ArtifactGenerator", metadata: { name } },
+      spec: {
+        sources: [{ alias: "a", kind: "GitRepository", name: object.metadata.name }],
+        artifacts: [{ name: output, copy: [{ from: "@a/**", to: "@artifact/" }] }],
+      },
+    });
+    await owner.create(generator("own", "kept"));
+    await owner.untilReady("ArtifactGenerator", "own");
+    const { status } = await owner.untilReady("ExternalArtifact", "kept");
+    await thief.create(generator("remover", "other"));
+    await thief.until("ArtifactGenerator", "remover", (found) => readyIs("False", found));
+    const path = `/apis/source.extensions.fluxcd.io/v1beta1/namespaces/${thief.namespace}/artifactgenerators/remover`;
+    const inventory = [
+      { name: "kept", namespace: owner.namespace, digest: status?.artifact?.digest, filename: "x.tar.gz" },
+      { name: `../${owner.namespace}/kept`, namespace: thief.namespace, digest: "sha256:00", filename: "x.tar.gz" },
+    ];
+    const contentType = "application/merge-patch+json";
+    await thief.client.request({
+      method: "PATCH",
+      path: `${path}/status`,
+      contentType,
+      body: { status: { inventory } },
+    });
+    await thief.client.request({ method: "DELETE", path });
+    await thief.untilGone("ArtifactGenerator", "remover");
+    expect((await owner.find("ExternalArtifact", "kept"))?.status).toEqual(status);
+    expect((await owner.download(status?.artifact?.url ?? "")).status).toBe(200);
+  });
+
   it("GIT-090, HC-002, MT-001: is not reached by names that lead into another namespace", async () => {
     const { repository } = await owner.source("elsewhere");
     const names = [

@@ -8,6 +8,7 @@ import { buildOutput, forgetEarlier } from "./artifact-generator/build.ts";
 import { detectDrift } from "./artifact-generator/drift.ts";
 import { expandOutputs, type Output, PatternError } from "./artifact-generator/expand.ts";
 import { listGenerated, removeGenerated } from "./artifact-generator/generated.ts";
+import { subdomainProblems } from "./artifact-generator/kubernetes-names.ts";
 import { type Published, publish } from "./artifact-generator/publish.ts";
 import {
   fetchSources,
@@ -178,15 +179,18 @@ async function removeOrphans(
   );
 }
 
-/** What a generator has made, by its inventory and by its label. */
+/**
+ * What a generator has made, by its inventory and by its label. It makes nothing in another namespace: whoever may write its status must
+ * not have Sluice remove what is somebody else's (TM-004).
+ */
 function allOf(
-  { status }: ArtifactGenerator,
+  { metadata, status }: ArtifactGenerator,
   inCluster: readonly KubernetesObject[],
 ): { namespace: string; name: string }[] {
   const all = new Map<string, { namespace: string; name: string }>();
   const labelled = inCluster.map(({ metadata: { namespace = "", name } }) => ({ namespace, name }));
   for (const { namespace, name } of [...(status?.inventory ?? []), ...labelled])
-    all.set(`${namespace}/${name}`, { namespace, name });
+    if (namespace === metadata.namespace && subdomainProblems(name).length === 0) all.set(name, { namespace, name });
   return [...all.values()];
 }
 
