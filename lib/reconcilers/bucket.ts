@@ -93,7 +93,7 @@ async function sync(pass: BucketPass, { store, who }: BucketAccess): Promise<Sou
     return told(pass, found.files);
   }
   const configured = context.settings.artifactDigestAlgorithm;
-  const mine = { etags: new Map<string, string>() };
+  const mine = { etags: new Map<string, string>(), digest: "" };
   const facts = await storeShared(pass, {
     asked: [...asked, found.revision, configured],
     file: ({ revision }) => `${revision.slice(revision.indexOf(":") + 1)}.tar.gz`,
@@ -102,7 +102,7 @@ async function sync(pass: BucketPass, { store, who }: BucketAccess): Promise<Sou
       const selected = selection ?? (await select());
       const earlier = await earlierArtifact(context, object, status.artifact, origin, selected);
       const { spool, digest, etags } = await fetchObjects(store, source, selected, earlier, limited(pass));
-      mine.etags = etags;
+      Object.assign(mine, { etags, digest });
       return {
         bytes: spool,
         digest,
@@ -112,7 +112,7 @@ async function sync(pass: BucketPass, { store, who }: BucketAccess): Promise<Sou
     accept: async ({ revision, index }) => {
       pass.outdated("NewRevision", `new upstream revision '${revision}'`);
       pass.conditions.remove("FetchFailed");
-      if (mine.etags.size > 0) await keepIndex(context, object, origin, mine.etags);
+      if (mine.etags.size > 0) await keepIndex(context, object, origin, mine.etags, mine.digest);
       else await copyIndex(context, object, index);
       return { revision };
     },

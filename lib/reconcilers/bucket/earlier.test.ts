@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +16,7 @@ const etags = new Map([
   ["b", "2"],
   ["c", "3"],
 ]);
+const digest = `sha256:${createHash("sha256").update("archive").digest("hex")}`;
 const place = '["generic","minio.test","bucket"]';
 
 let directory: string;
@@ -46,7 +48,7 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 
 it("SB-009: what an artifact holds is known by its own etags, of its own bucket", async () => {
   expect(await find()).toBeUndefined();
-  await keepIndex(context(), object, place, etags);
+  await keepIndex(context(), object, place, etags, digest);
   const found = await find();
   expect(found?.etags).toEqual(etags);
   expect(Buffer.from(found?.archive ?? []).toString()).toBe("archive");
@@ -54,13 +56,16 @@ it("SB-009: what an artifact holds is known by its own etags, of its own bucket"
   expect(await find(undefined, '["generic","other.test","bucket"]')).toBeUndefined();
   expect(await find(artifactOf({ revision: await bucketRevision(new Map([["a", "1"]])) }))).toBeUndefined();
   expect(await find(artifactOf({ revision: "main@sha1:0123" }))).toBeUndefined();
+  // A status that names another file of the object's, whatever it says of the revision (TM-004).
+  await artifacts.put("home/bucket/team/app/other.tar.gz", Buffer.from("another"));
+  expect(await find(artifactOf({ path: "bucket/team/app/other.tar.gz" }))).toBeUndefined();
   expect(await find(artifactOf({ size: 129 * 1024 * 1024 }))).toBeUndefined();
   // One request is not worth reading an archive.
   expect(await find(undefined, place, selection(["b", "c"]))).toBeUndefined();
 });
 
 it("SB-002, SB-009, SRC-022: it goes with the artifact to others, and with the object", async () => {
-  await keepIndex(context(), object, place, etags);
+  await keepIndex(context(), object, place, etags, digest);
   const other = { kind: "Bucket", metadata: { namespace: "team", name: "other" } };
   await copyIndex(context(), other, indexKey("home", object));
   await removeIndex(context(), object);

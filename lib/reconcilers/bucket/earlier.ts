@@ -6,7 +6,7 @@ import { bucketRevision } from "../../bucket/bucket-revision.ts";
 import type { EarlierArtifact } from "../../bucket/earlier-artifact.ts";
 import type { Selection } from "../../bucket/fetch-bucket.ts";
 import type { Context } from "../../engine/reconciler.ts";
-import { isDigestAlgorithm } from "../../platform/artifact-digest.ts";
+import { digestOf, isDigestAlgorithm } from "../../platform/artifact-digest.ts";
 import { ownArtifactKey } from "../artifact-storage.ts";
 
 /** Largest artifact that is read for what has not changed, and largest index, both in bytes. */
@@ -24,7 +24,7 @@ export function indexKey(clusterId: string, { metadata }: Named): string {
 }
 
 /**
- * Keeps the etags of an artifact. `bucket` tells whose they are, and who was given what has them: those of another bucket, or by another
+ * Keeps the etags of an artifact, whose file has the digest: a status may name another file (TM-004). `bucket` tells whose they are, and who was given what has them: those of another bucket, or by another
  * proxy, may be alike. Without them the next fetch costs more.
  */
 export async function keepIndex(
@@ -32,9 +32,10 @@ export async function keepIndex(
   object: Named,
   bucket: string,
   etags: ReadonlyMap<string, string>,
+  digest: string,
 ): Promise<void> {
   try {
-    const text = JSON.stringify({ bucket, etags: [...etags] });
+    const text = JSON.stringify({ bucket, digest, etags: [...etags] });
     await artifacts.put(indexKey(clusterId, object), await promisify(gzip)(text, { level: 1 }));
   } catch (error) {
     log.warn("the index of a bucket could not be kept", { error: error instanceof Error ? error.message : "" });
@@ -54,13 +55,15 @@ export async function earlierArtifact(
 ): Promise<EarlierArtifact | undefined> {
   if (artifact === undefined || (artifact.size ?? Number.POSITIVE_INFINITY) > artifactLimit) return undefined;
   try {
-    const etags = await readIndex({ artifacts, clusterId }, object, bucket, artifact.revision);
-    if (etags === undefined) return undefined;
+    const index = await readIndex({ artifacts, clusterId }, object, bucket, artifact.revision);
+    if (index === undefined) return undefined;
+    const { etags, digest } = index;
     let same = 0;
     for (const [key, { etag }] of objects) if (etags.get(key) === etag) same++;
     if (same < fewest) return undefined;
     const archive = await artifacts.get(ownArtifactKey(clusterId, object, artifact));
-    return archive === undefined ? undefined : { etags, archive };
+    if (archive === undefined || (await digestOf("sha256", archive)) !== digest) return undefined;
+    return { etags, archive };
   } catch (error) {
     log.warn("the artifact before could not be read", { error: error instanceof Error ? error.message : "" });
     return undefined;
@@ -72,7 +75,7 @@ async function readIndex(
   object: Named,
   bucket: string,
   revision: string,
-): Promise<Map<string, string> | undefined> {
+): Promise<{ etags: Map<string, string>; digest: string } | undefined> {
   const stored = await artifacts.get(indexKey(clusterId, object));
   if (stored === undefined) return undefined;
   const text = (await promisify(gunzip)(stored, { maxOutputLength: indexLimit })).toString("utf8");
@@ -80,11 +83,12 @@ async function readIndex(
   if (typeof value !== "object" || value === null || !("etags" in value) || !Array.isArray(value.etags))
     return undefined;
   if (!("bucket" in value) || value.bucket !== bucket) return undefined;
+  if (!("digest" in value) || typeof value.digest !== "string") return undefined;
   const etags = new Map<string, string>();
   for (const entry of value.etags) if (Array.isArray(entry)) etags.set(String(entry[0]), String(entry[1]));
   const algorithm = revision.slice(0, Math.max(revision.indexOf(":"), 0));
   const isOfArtifact = isDigestAlgorithm(algorithm) && (await bucketRevision(etags, algorithm)) === revision;
-  return isOfArtifact ? etags : undefined;
+  return isOfArtifact ? { etags, digest: value.digest } : undefined;
 }
 
 /** Another object of the same bucket has stored the artifact: its etags are this one's. */
