@@ -6,7 +6,7 @@ import { currentRevision, type Resolved } from "../git/git-source.ts";
 import type { AskedSource } from "./git-repository/asked-source.ts";
 import { storeCommit } from "./git-repository/content.ts";
 import { findIncludes, includesAreCurrent } from "./git-repository/include.ts";
-import { lookUpRevision, pushedRevision } from "./git-repository/revision.ts";
+import { confirmRevision, lookUpRevision, pushedRevision } from "./git-repository/revision.ts";
 import { forgetVerification, requiresVerification } from "./git-repository/verification.ts";
 import { forgetKeys, keysHaveChanged } from "./git-repository/watched-keys.ts";
 import { gitFailure, readGitSource } from "./git-source.ts";
@@ -41,7 +41,7 @@ const gitRepository: SourceKind<GitRepositoryStatus, GitRepository> = {
       tellUnchanged(pass, resolved.revision);
       return told(pass, undefined);
     }
-    const subject = early ?? (await storeCommit(pass, source, resolved, includes));
+    const subject = early ?? (await storeCommit(pass, source, await confirmRevision(pass, source, resolved), includes));
     if (isCurrent) tellUpToDate(pass, resolved.revision);
     observe(pass, includes);
     return told(pass, subject);

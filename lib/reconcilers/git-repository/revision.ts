@@ -14,12 +14,31 @@ type GitPass = SourcePass<GitRepositoryStatus, GitRepository>;
  * commit that is stored already is looked for once a day, and needs nobody to be asked in between (SB-004). Throws GitError.
  */
 export async function lookUpRevision(pass: GitPass, source: AskedSource): Promise<Resolved> {
-  const { object, context, status, signal } = pass;
+  const { status, signal } = pass;
+  if (isRemembered(pass, source)) return resolveRevision(source, signal);
   const { observedRevision, asker, ...unseen } = source;
-  const isFixed = source.reference.commit !== undefined && status.artifact !== undefined;
-  if (isFixed && !reachabilityIsDue(object, context.clock.now())) return resolveRevision(source, signal);
+  const isFixed = source.reference.commit !== undefined;
   const asked = status.artifact === undefined || isFixed ? unseen : { ...unseen, ...observed(observedRevision) };
   return shareCheck<Resolved>(pass, [asker, { ...source.reference }], () => resolveRevision(asked, signal), isResolved);
+}
+
+/** Whether a look at a commit that is stored already needs nobody to be asked (SB-004). */
+function isRemembered({ object, context, status }: GitPass, { reference }: AskedSource): boolean {
+  return (
+    reference.commit !== undefined && status.artifact !== undefined && !reachabilityIsDue(object, context.clock.now())
+  );
+}
+
+/**
+ * What was looked up, asked for after all where nobody was: only what the server still gives to these credentials may be taken from
+ * another object (SB-002), and a status says of itself that a commit is stored already (TM-004). Throws GitError.
+ */
+export async function confirmRevision(pass: GitPass, source: AskedSource, found: Resolved): Promise<Resolved> {
+  // For another commit than the one that is stored somebody was asked.
+  if (!isRemembered(pass, source) || source.observedRevision !== found.revision) return found;
+  const { observedRevision: _, asker, ...asked } = source;
+  const look = () => resolveRevision(asked, pass.signal);
+  return shareCheck<Resolved>(pass, [asker, { ...source.reference }], look, isResolved);
 }
 
 function observed(observedRevision: string | undefined): { observedRevision?: string } {
