@@ -52,7 +52,6 @@ const ociRepository: SourceKind<OCIRepositoryStatus, OCIRepository> = {
     const revision = resolved.tag === undefined ? resolved.digest : `${resolved.tag}@${resolved.digest}`;
     const isNew = status.artifact?.revision !== revision;
     if (isNew) pass.outdated("NewRevision", `new revision '${revision}' for '${named(registry, resolved)}'`);
-    if (isNew && resolved.tag === undefined) await confirm(pass, remote.asker, registry, resolved.digest);
     await checkSignature(pass, revision, () =>
       verify(pass, { url: object.spec.url, digest: resolved.digest, registry }),
     );
@@ -60,6 +59,7 @@ const ociRepository: SourceKind<OCIRepositoryStatus, OCIRepository> = {
       pass.trace("ArtifactUpToDate", `artifact up-to-date with remote revision: '${revision}'`);
       return told(pass);
     }
+    if (resolved.tag === undefined) await confirm(pass, remote.asker, registry, resolved.digest);
     await pull(pass, remote, registry, resolved.digest, revision);
     observe(pass);
     return told(pass);
@@ -70,8 +70,8 @@ const ociRepository: SourceKind<OCIRepositoryStatus, OCIRepository> = {
 export const ociRepositoryReconciler = sourceReconciler(ociRepository);
 
 /**
- * OCI-002 to OCI-008: what is wanted now, asked once for all who ask it (SB-002). A digest needs nobody to say what it is; whether the
- * registry gives it to these credentials still, it is asked before content is taken that another object has stored. Throws SourceFailure.
+ * OCI-002 to OCI-008: what is wanted now, asked once for all who ask it (SB-002). A digest needs nobody. Throws
+ * SourceFailure.
  */
 async function resolve(pass: OCIPass, { asker }: Remote, registry: Registry): Promise<Resolved> {
   const { spec } = pass.object;
@@ -106,6 +106,10 @@ async function resolve(pass: OCIPass, { asker }: Remote, registry: Registry): Pr
   return shareCheck(pass, asked, check, isResolved);
 }
 
+/**
+ * Nobody was asked for a digest. Whether the registry gives it to these credentials still is asked before its content is taken from another
+ * object that has stored it, whatever a status says is stored already (SB-002, TM-004). Throws SourceFailure.
+ */
 async function confirm(pass: OCIPass, asker: Json, registry: Registry, digest: string): Promise<void> {
   const check = async () => (await registry.resolve(digest, pass.signal)).digest;
   const isText = (value: Json): value is string => typeof value === "string";
