@@ -5,7 +5,8 @@
  * `not-found`, `authentication-required` and `authorization-failed` are the server's answers 404, 401 and 403; `unreachable` is
  * a connection that failed; `refused` is the server's own complaint; `protocol` is an answer that is not Git's, or not version 2;
  * `corrupt` is a pack or an object that contradicts itself; `too-large` is beyond a bound of `GitLimits`; `unsupported` is what
- * this reader does not do; `invalid` is a reference, a range, a key or a known_hosts file that cannot be; `key-encrypted` is an
+ * this reader does not do; `invalid` is a reference or a range that cannot be; `invalid-key` is such a
+ * private key or known_hosts file; `key-encrypted` is an
  * SSH key that needs a password and has none (GIT-058).
  */
 export type GitErrorCode =
@@ -25,6 +26,7 @@ export type GitErrorCode =
   | "too-large"
   | "unsupported"
   | "invalid"
+  | "invalid-key"
   | "key-encrypted";
 
 /** A failure of a Git operation. The message is for the user and holds no credentials. */

@@ -19,6 +19,8 @@ describe("revisions and URLs", () => {
     ["https://jane:sec@ret@git.test/a.git", "https://git.test/a.git"],
     ["https://secret@[::1", "https://[::1"],
     ["http://git.test:8080/a", "http://git.test:8080/a"],
+    ["ssh://git@git.test:2222/a@b.git", "ssh://git@git.test:2222/a@b.git"],
+    ["ssh://git:secret@git.test/a.git", "ssh://git.test/a.git"],
   ])("SEC-012: %# is told without what lets a reader in", (url, told) => {
     expect(toldUrl(url)).toBe(told);
   });

@@ -42,7 +42,9 @@ export type GitArchive = {
 
 /** The URL as it may be told: without what would let a reader in (SEC-012). */
 export function toldUrl(url: string): string {
-  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/i, "$1").replace(/[?#].*$/s, "");
+  // The user of an SSH server is no secret, a password beside it is.
+  const user = /^ssh:\/\/([\w.-]+@)[^/?#@:]+(?::\d+)?(?:[/?#]|$)/i.exec(url)?.[1] ?? "";
+  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/i, `$1${user}`).replace(/[?#].*$/s, "");
 }
 
 /** A revision as it is written today: `main/<commit>` and a bare commit come from Flux before 2.0 (GIT-044). */

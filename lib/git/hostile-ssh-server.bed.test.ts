@@ -142,7 +142,7 @@ describe.runIf(isInstalled("ssh-keygen"))("SSH servers that mean no good", () =>
     const before = knownHostsLine(await createSshKey({ type: "ed25519" }), server.port);
     const source = { url, ssh: { ...ssh, knownHosts: before }, reference: { branch: "main" } };
     await expect(resolveRevision(source, AbortSignal.timeout(30_000))).rejects.toThrow(
-      /^unable to clone 'ssh:\/\/127.*': ssh: handshake failed: knownhosts: key mismatch$/,
+      /^unable to clone 'ssh:\/\/git@127.*': ssh: handshake failed: knownhosts: key mismatch$/,
     );
   });
 

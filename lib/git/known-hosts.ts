@@ -28,7 +28,7 @@ const keyTypes = new Set([
 /**
  * Reads a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT") for one server as Go's knownhosts reads it (GIT-059): hashed
  * names, several names in a line, negated names, wildcards and ports; a server with several keys is known by each. The key of a
- * certificate authority counts as a key of its hosts: no certificates are asked for. Throws GitError `invalid` for a file with
+ * certificate authority counts as a key of its hosts: no certificates are asked for. Throws GitError `invalid-key` for a file with
  * any line that cannot be read.
  */
 export function knownHost(file: string, host: string, port: number): KnownHost {
@@ -135,5 +135,5 @@ function decodeBase64(text: string): Buffer {
 }
 
 function invalid(words: string): GitError {
-  return new GitError("invalid", `knownhosts: knownhosts: ${words}`);
+  return new GitError("invalid-key", `knownhosts: knownhosts: ${words}`);
 }

@@ -26,7 +26,15 @@ const speaksForItself = new Set<GitErrorCode>(["unresolved", "no-version", "no-c
 
 function told(error: unknown, { url, reference }: GitSource, operation: "list" | "clone"): unknown {
   if (!(error instanceof GitError) || speaksForItself.has(error.code)) return error;
+  if (error.code === "invalid-key")
+    return new GitError(error.code, `unable to construct auth method with options: ${error.message}`, { cause: error });
   const known = toldUrl(url);
+  // What an SSH server says of a repository that is not there is not told, as with go-git.
+  if (error.code === "not-found" && /^ssh:/i.test(url)) {
+    const words = "repository not found";
+    const said = operation === "list" ? `unable to list remote for '${known}': ${words}` : notThere(words, known);
+    return new GitError(error.code, said, { cause: error });
+  }
   const isEmpty = error.code === "empty";
   if (operation === "list") {
     // Where something was listed and the reference is gone, it is the clone that follows which fails.
@@ -37,11 +45,12 @@ function told(error: unknown, { url, reference }: GitSource, operation: "list" |
   }
   const { commit, tag, semver } = reference;
   if (isEmpty && !commit && !tag && !semver) return new GitError("empty", "git repository is empty", { cause: error });
-  if (isEmpty)
-    return new GitError("no-reference", `unable to clone: ${error.message}: git repository: '${known}'`, {
-      cause: error,
-    });
+  if (isEmpty) return new GitError("no-reference", notThere(error.message, known), { cause: error });
   return new GitError(error.code, `unable to clone '${known}': ${error.message}`, { cause: error });
+}
+
+function notThere(words: string, known: string): string {
+  return `unable to clone: ${words}: git repository: '${known}'`;
 }
 
 /** The bounds that hold for a source. */

@@ -59,7 +59,7 @@ export async function verifyPgpSignature(
 /** The keys of the first armored block: what comes behind it counts for nothing, as in Flux. Rejects without a part of it. */
 async function readRing(ring: string): Promise<Key[]> {
   const { readKeys } = await import("openpgp");
-  if (!/-----BEGIN PGP [A-Z ]+-----/.test(ring)) throw new Error("EOF");
+  if (!/-----BEGIN PGP [A-Z ]+-----/.test(ring)) throw new Error("openpgp: invalid argument: no armored data found");
   let keys: Key[] = [];
   try {
     keys = await readKeys({ armoredKeys: ring });

@@ -139,7 +139,7 @@ describe.runIf(isInstalled("gpg"))("OpenPGP signatures by git and GnuPG", () => 
     await expect(verifyCommit(content, { keyRings: ["no ring", other.ring] })).rejects.toThrow(noPgpMatch);
     await expect(verifyCommit(tampered(content), { keyRings: [key.ring] })).rejects.toThrow(noPgpMatch);
     await expect(verifyCommit(content, { keyRings: ["no ring"] })).rejects.toThrow(
-      "unable to verify Git commit: unable to read armored key ring: EOF",
+      "unable to verify Git commit: unable to read armored key ring: openpgp: invalid argument: no armored data found",
     );
     await repository.git([...byPgp(key.id), "tag", "-s", "-m", "Tag", `tag-${algorithm}`]);
     const tag = signedTag(await repository.object("tag", `tag-${algorithm}`));

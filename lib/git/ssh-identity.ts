@@ -18,7 +18,7 @@ type Block = { label: string; headers: string; data: Buffer; pem: string };
 
 /**
  * Looks whether a private key can be used with the password, without the costs of decrypting it. Throws GitError `key-encrypted`
- * where it needs a password and there is none (GIT-058), `invalid` where it is no private key.
+ * where it needs a password and there is none (GIT-058), `invalid-key` where it is no private key.
  */
 export function checkIdentity(identity: string, password: string | undefined): void {
   const block = readBlock(identity);
@@ -29,7 +29,7 @@ export function checkIdentity(identity: string, password: string | undefined): v
 
 /**
  * Reads a private key: RSA, ECDSA or Ed25519, in OpenSSH's form, PEM (PKCS #1, SEC 1) or unencrypted PKCS #8, as Go's ssh does
- * (GIT-056, GIT-058). Throws as `checkIdentity`, and GitError `invalid` where the password is wrong.
+ * (GIT-056, GIT-058). Throws as `checkIdentity`, and GitError `invalid-key` where the password is wrong.
  */
 export async function parseIdentity(identity: string, password: string | undefined): Promise<ParsedKey> {
   checkIdentity(identity, password);
@@ -118,5 +118,5 @@ function openSshPem(seed: Buffer, publicKey: Buffer): string {
 }
 
 function invalid(words: string): GitError {
-  return new GitError("invalid", words);
+  return new GitError("invalid-key", words);
 }

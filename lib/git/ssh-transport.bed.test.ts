@@ -82,7 +82,7 @@ describe.runIf(isInstalled("ssh-keygen"))("SSH keys", () => {
     expect(await tipOf(remoteOf(server, access))).toBe("refs/heads/main");
     if (password === undefined) return;
     const wrong = await failure(remoteOf(server, { ...access, password: "other" }));
-    expect(wrong).toEqual({ code: "invalid", message: "x509: decryption password incorrect" });
+    expect(wrong).toEqual({ code: "invalid-key", message: "x509: decryption password incorrect" });
     for (const none of [{}, { password: "" }])
       expect((await failure(remoteOf(server, { identity: key.privateKey, ...none }))).code).toBe("key-encrypted");
   });
@@ -102,7 +102,7 @@ describe.runIf(isInstalled("ssh-keygen"))("SSH keys", () => {
   it("GIT-056: what is no key is told in a sentence without what it holds", async () => {
     const server = await serve();
     const of = (identity: string) => failure(remoteOf(server, { identity }));
-    expect(await of("c4n4ry")).toEqual({ code: "invalid", message: "ssh: no key found" });
+    expect(await of("c4n4ry")).toEqual({ code: "invalid-key", message: "ssh: no key found" });
     expect((await of(user.publicKey)).message).toBe("ssh: no key found");
     const broken = user.privateKey.replace(/\n[^\n]{20}/, "\n");
     expect((await of(broken)).message).toBe("ssh: the private key cannot be read");
@@ -139,7 +139,7 @@ describe.runIf(isInstalled("ssh-keygen"))("known_hosts", () => {
     expect(await of("")).toEqual(told("knownhosts: key is unknown"));
     const revoked = `${knownHostsLine(host, server.port)}@revoked * ${host.publicKey}\n`;
     expect(await of(revoked)).toEqual(told("knownhosts: key is revoked"));
-    expect(await of("example.test ssh-ed25519")).toMatchObject({ code: "invalid" });
+    expect(await of("example.test ssh-ed25519")).toMatchObject({ code: "invalid-key" });
     expect(server.requests).toEqual([]);
     await expect.poll(() => server.connections.open).toBe(0);
   });
