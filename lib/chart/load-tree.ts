@@ -80,7 +80,13 @@ export function directoryMetadata(tree: Tree, path: string, limits: ChartLimits)
       throw new Error(`size of '${name}' exceeds '${limits.file}' bytes limit`);
     files.push({ name, content: file.content });
   }
-  return readMetadata(files);
+  try {
+    return readMetadata(files);
+  } catch (error) {
+    // Of a directory, the name of the file is quoted.
+    const words = error instanceof Error ? error.message : String(error);
+    throw new Error(words.replace(/^cannot load ([\w.]+):/, "cannot load '$1':"), { cause: error });
+  }
 }
 
 /**

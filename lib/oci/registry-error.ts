@@ -1,12 +1,21 @@
 import type { IncomingMessage } from "node:http";
 import { readBody } from "../platform/ask.ts";
 
+/** A request, by its method and its address without a query, and what the registry says it refuses it for. */
+export type Refused = {
+  method: string;
+  address: string;
+  errors: readonly { code: string; words: string; detail: string }[];
+};
+
 /** What a registry refused or did not answer. The message is for the user, holds no credentials, and no query of a URL. */
 export class RegistryError extends Error {
   /** HTTP status of the answer; 0 where none came. */
   readonly status: number;
   /** The registry's own words for it, such as `MANIFEST_UNKNOWN`. */
   readonly codes: readonly string[];
+  /** What was asked, and what the registry said to it, where it answered. */
+  readonly refused: Refused | undefined;
   /** How long the registry wants to be left alone, in milliseconds (`Retry-After`); 0 where it does not say. */
   readonly retryAfter: number;
 
@@ -14,13 +23,14 @@ export class RegistryError extends Error {
     status: number,
     codes: readonly string[],
     message: string,
-    options: ErrorOptions & { retryAfter?: number } = {},
+    options: ErrorOptions & { retryAfter?: number; refused?: Refused } = {},
   ) {
     super(message, options);
     this.name = "RegistryError";
     this.status = status;
     this.codes = codes;
     this.retryAfter = options.retryAfter ?? 0;
+    this.refused = options.refused;
   }
 }
 
@@ -48,8 +58,28 @@ export async function refusal(answer: IncomingMessage, method: string, url: URL)
     status,
     errors.map(({ code }) => code),
     `${method} ${url.origin}${url.pathname}: ${wordsOf(errors, `${status} ${statusText(answer)}`.trimEnd(), method, text)}`,
-    { retryAfter: seconds > 0 ? seconds * 1000 : 0 },
+    {
+      retryAfter: seconds > 0 ? seconds * 1000 : 0,
+      refused: { method, address: `${url.origin}${url.pathname}`, errors: errors.map(toldError) },
+    },
   );
+}
+
+function toldError({ code, message, detail }: Diagnostic): Refused["errors"][number] {
+  return { code, words: message, detail: detail === undefined || detail === null ? "" : printable(goValue(detail)) };
+}
+
+/** What a registry refuses, in the words of oras-go, which Helm has; those of the error itself where it did not answer. */
+export function orasWords(error: RegistryError): string {
+  if (error.refused === undefined) return error.message;
+  const { method, address, errors } = error.refused;
+  const told = errors.map(({ code, words, detail }) =>
+    [code.replaceAll("_", " ").toLowerCase(), words, words === "" ? "" : detail]
+      .filter((part) => part !== "")
+      .join(": "),
+  );
+  const reasons = told.length === 0 ? (standardTexts[error.status] ?? "") : told.join("; ");
+  return `${method} ${JSON.stringify(address)}: response status code ${error.status}: ${reasons}`;
 }
 
 function statusText({ statusCode = 0, statusMessage = "" }: IncomingMessage): string {

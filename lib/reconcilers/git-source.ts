@@ -5,6 +5,7 @@ import type { AskedSource } from "./git-repository/asked-source.ts";
 import type { CredentialContext } from "./git-repository/credentials.ts";
 import { readObjectProxy, readRemote } from "./git-repository/remote.ts";
 import { SourceFailure } from "./source/source-failure.ts";
+import { urlProblem } from "./source/url-problem.ts";
 
 /** What failed, as the object's status tells it (GIT-017, GIT-018, GIT-022). Errors that are not Git's are the fetch's as well. */
 export function gitFailure(error: unknown, signal: AbortSignal): SourceFailure {
@@ -49,16 +50,7 @@ function parseUrl(text: string): URL {
   } catch (error) {
     // Where a password has a slash of its own, the URL's parts are not what they seem: nothing before the last @ is told.
     const told = toldUrl(text.replace(/^([a-z]+:\/\/).*@/is, "$1"));
-    const message = `failed to parse url '${told}': parse ${JSON.stringify(told)}: ${parseWords(told)}`;
+    const message = `failed to parse url '${told}': ${urlProblem(told)}`;
     throw new SourceFailure("FetchFailed", "URLInvalid", message, { terminal: true, cause: error });
   }
-}
-
-/** Go's words for what is most often wrong with a URL. What is wrong with its user is not shown. */
-function parseWords(text: string): string {
-  const host = /^[a-z]+:\/\/([^/]*)/i.exec(text)?.[1] ?? "";
-  if (host.startsWith("[") && !host.includes("]")) return "missing ']' in host";
-  const port = /:([^:\]]*)$/.exec(host)?.[1];
-  if (port !== undefined && !/^\d*$/.test(port)) return `invalid port ":${port}" after host`;
-  return "invalid URL";
 }

@@ -8,13 +8,14 @@ import { digestOf, isDigestAlgorithm } from "../platform/artifact-digest.ts";
 import type { Json } from "../platform/ports.ts";
 import { repositoryClient } from "./helm-repository/client.ts";
 import { humanSize } from "./helm-repository/human-size.ts";
-import { withoutUser } from "./helm-repository/told-url.ts";
+import { toldUrl, withoutUser } from "./helm-repository/told-url.ts";
 import { keepIndex, knownIndex } from "./helm-repository/validators.ts";
 import { shareCheck } from "./source/shared-check.ts";
 import { storeShared } from "./source/shared-content.ts";
 import { SourceFailure } from "./source/source-failure.ts";
 import type { SourceKind, SourcePass, SourceResult } from "./source/source-kind.ts";
 import { sourceReconciler } from "./source/source-reconciler.ts";
+import { urlProblem } from "./source/url-problem.ts";
 
 type RepositoryPass = SourcePass<HelmRepositoryStatus, HelmRepository>;
 
@@ -86,7 +87,7 @@ async function fetchWithin(
 async function repositoryOf({ object, context }: RepositoryPass): Promise<ChartRepository> {
   const { url } = object.spec;
   if (url.startsWith("oci://")) throw invalidUrl("'oci' URL scheme cannot be used with 'default' HelmRepository type");
-  if (!URL.canParse(url)) throw invalidUrl("it cannot be parsed");
+  if (!URL.canParse(url)) throw invalidUrl(urlProblem(toldUrl(url)));
   try {
     const client = await repositoryClient(context, object);
     if (client.type === "default") return client.repository;

@@ -1,7 +1,7 @@
 import type { HelmRepository } from "../../api/helm-repository.ts";
 import type { Context } from "../../engine/reconciler.ts";
-import { type Descriptor, openRegistry, parseDescriptor, type Registry } from "../../oci/registry.ts";
-import { RegistryError } from "../../oci/registry-error.ts";
+import { type Descriptor, isDigest, openRegistry, parseDescriptor, type Registry } from "../../oci/registry.ts";
+import { isAbsent, orasWords, RegistryError } from "../../oci/registry-error.ts";
 import { parseRepositoryName } from "../../oci/repository-name.ts";
 import { compareVersions, parseVersion, type Version } from "../../text/semver.ts";
 import { parseVersionRange, satisfies } from "../../text/semver-range.ts";
@@ -97,7 +97,7 @@ async function pull(
   told: string,
 ): Promise<Uint8Array> {
   try {
-    const layer = chartLayer((await registry.manifest(reference, signal)).bytes);
+    const layer = chartLayer(await manifestOf(registry, reference, signal));
     if (layer.size > limit) throw new Error(`size of chart exceeds '${limit}' bytes limit: it has ${layer.size} bytes`);
     const spool = await registry.blob(layer.digest, limit, signal);
     try {
@@ -107,6 +107,18 @@ async function pull(
     }
   } catch (error) {
     throw new Error(`failed to get '${told}': ${wordsOf(error)}`, { cause: error });
+  }
+}
+
+async function manifestOf(registry: Registry, reference: string, signal: AbortSignal): Promise<Buffer> {
+  try {
+    return (await registry.manifest(reference, signal)).bytes;
+  } catch (error) {
+    const { host, path } = registry.repository;
+    const words = isAbsent(error)
+      ? `${host}/${path}${isDigest(reference) ? "@" : ":"}${reference}: not found`
+      : wordsOf(error);
+    throw new Error(`failed to perform "FetchReference" on source: ${words}`, { cause: error });
   }
 }
 
@@ -123,7 +135,6 @@ function chartLayer(manifest: Buffer): Descriptor {
 
 /** A registry that refuses is told with its status, by which an authentication that failed is known (HC-017). */
 function wordsOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof RegistryError) || error.status !== 401 || /401|unauthorized/i.test(message)) return message;
-  return `${message}: 401 unauthorized`;
+  if (error instanceof RegistryError) return orasWords(error);
+  return error instanceof Error ? error.message : String(error);
 }

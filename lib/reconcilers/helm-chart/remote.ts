@@ -7,6 +7,7 @@ import { effectiveValuesFiles, mergeChartValues, overwriteValues } from "../../c
 import { repositoryClient } from "../helm-repository/client.ts";
 import { toldUrl } from "../helm-repository/told-url.ts";
 import { SourceFailure } from "../source/source-failure.ts";
+import { urlProblem } from "../source/url-problem.ts";
 import { type Build, type ChartPass, limitsOf, storedBuild, versionMetadata, withMetadata } from "./build.ts";
 import { repositoryFailure, step, wordsOf } from "./build-failure.ts";
 import { type OfferedChart, openCharts } from "./repository.ts";
@@ -25,7 +26,7 @@ export async function buildRemote(pass: ChartPass, object: HelmRepository): Prom
 async function clientOf({ context }: ChartPass, object: HelmRepository) {
   const { url, type } = object.spec;
   if (!URL.canParse(url)) {
-    const message = "invalid Helm repository URL: it cannot be parsed";
+    const message = `invalid Helm repository URL: ${urlProblem(toldUrl(url))}`;
     throw new SourceFailure("FetchFailed", "URLInvalid", message, { terminal: true });
   }
   if (url.startsWith("oci://") !== (type === "oci")) {

@@ -44,11 +44,13 @@ async function openIndexCharts(
   signal: AbortSignal,
 ): Promise<Charts> {
   const repository = { ...client.repository, url: normalizedUrl(client.repository.url) };
-  const index = (await storedIndex(context, object)) ?? (await servedIndex());
+  const stored = await storedIndex(context, object);
+  let served: Promise<HelmIndex> | undefined;
   return {
     isRegistry: false,
     find: async (name, range) => {
-      const entry = chooseVersion(index, name, range);
+      served ??= stored === undefined ? servedIndex() : Promise.resolve(stored);
+      const entry = chooseVersion(await served, name, range);
       const { chart } = limitsOf(context);
       return {
         name: entry.name,
@@ -60,8 +62,14 @@ async function openIndexCharts(
 
   async function servedIndex(): Promise<HelmIndex> {
     const size = context.settings.helmIndexMaxBytes;
-    const fetched = await fetchIndex(repository, {}, size, signal);
-    return parseIndex(fetched?.bytes ?? Buffer.alloc(0), { size });
+    const failed = (told: string) => (cause: unknown) => {
+      throw new Error(`${told}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    };
+    const fetched = await fetchIndex(repository, {}, size, signal).catch(
+      failed("failed to cache index: failed to cache index to temporary file"),
+    );
+    const parse = async () => parseIndex(fetched?.bytes ?? Buffer.alloc(0), { size });
+    return parse().catch(failed("failed to load index"));
   }
 }
 
