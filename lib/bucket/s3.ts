@@ -122,7 +122,7 @@ export function s3Store(options: S3Bucket): ObjectStore {
 /** The host's own name for buckets where it is one of AWS or Google, a path elsewhere (BKT-021). */
 function bucketUrl({ endpoint, bucket, insecure, region = "" }: S3Bucket): URL {
   const scheme = insecure ? "http" : "https";
-  if (/^[^/?#@\\]*\/./.test(endpoint))
+  if (/^[^/?#@\\]*\/[^@]+$/.test(endpoint))
     throw new ObjectStoreError("", "Endpoint url cannot have fully qualified paths.");
   const url = URL.canParse(`${scheme}://${endpoint}`) ? new URL(`${scheme}://${endpoint}`) : undefined;
   if (url === undefined || /[/?#@\\\s]/.test(endpoint))

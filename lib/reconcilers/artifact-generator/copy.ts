@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { CopyOperation } from "../../api/artifact-generator.ts";
+import { ArchiveError } from "../../platform/archive/tar-entries.ts";
 import type { Spool } from "../../platform/spool.ts";
 import { type Excludes, parseExcludes } from "./exclude.ts";
 import { globTree, globTreeRecursively, isPattern, literalPrefix } from "./glob.ts";
@@ -197,10 +198,19 @@ async function extract({ artifact, contents, signal, source, to }: Copy, path: s
     await unpackInto(directory, archive.read(), contents, { limits: packedLimits, links: "refuse", signal });
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new Error(`failed to extract tarball ${JSON.stringify(path)} to ${JSON.stringify(to)}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new Error(
+      `failed to extract tarball ${JSON.stringify(path)} to ${JSON.stringify(to)}: ${unpackWords(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
+}
+
+function unpackWords(error: unknown): string {
+  if (!(error instanceof ArchiveError) || error.what !== "gzip") return messageOf(error);
+  const isHeader = error.message === "incorrect header check";
+  return `requires gzip-compressed body: ${isHeader ? "gzip: invalid header" : error.message}`;
 }
 
 function isTarball(path: string): boolean {
