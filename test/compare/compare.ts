@@ -2,7 +2,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KubernetesObject } from "../../lib/api/object.ts";
 import { ApiError } from "../../lib/cluster/api-error.ts";
 import { applyObject, deleteObject, findObject, listObjects, patchObject } from "../../lib/cluster/objects.ts";
-import { apiVersions, isSettled, isSourceKind, type Source, type SourceKind } from "./kinds.ts";
+import {
+  apiVersions,
+  isAnswered,
+  isFailed,
+  isSettled,
+  isSourceKind,
+  type Source,
+  type SourceKind,
+  saidOf,
+} from "./kinds.ts";
 import { normalizer, type Observation, observe, observeEvents } from "./observe.ts";
 import type { Side } from "./side.ts";
 
@@ -19,6 +28,8 @@ export type Stage = {
   request(kind: SourceKind, ...names: string[]): Promise<void>;
   /** Deletes an object, and waits until it is gone. */
   remove(kind: SourceKind | "Secret", name: string): Promise<void>;
+  /** Waits until both sides are settled. */
+  settle(): Promise<void>;
   /** Waits until both sides are settled, and compares what they say of every object. */
   look(step: string): Promise<void>;
 };
@@ -39,6 +50,7 @@ export async function play(
   sides: readonly [flux: Side, sluice: Side],
   name: string,
   script: (stage: Stage) => Promise<void>,
+  log: (line: string) => void,
 ): Promise<{ differences: Difference[]; objects: number; looks: number }> {
   const namespace = name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   const differences: Difference[] = [];
@@ -64,23 +76,39 @@ export async function play(
     namespace,
     name: object,
   });
+  const listed = async (side: Side): Promise<Source[]> => {
+    const objects: Source[] = [];
+    for (const kind of kinds)
+      for (const object of await listObjects<Source>(side.client, { apiVersion: apiVersions[kind], kind, namespace }))
+        objects.push({ ...object, apiVersion: apiVersions[kind], kind });
+    return objects;
+  };
+  /** One that fails is looked at again and again: what it said last counts, whatever it is doing now. */
   const settled = async (side: Side): Promise<{ objects: Source[]; waited: boolean }> => {
     const giveUp = Date.now() + patience.settle;
-    let [last, since] = ["", Date.now()];
+    const last = new Map<string, Source>();
+    let [state, since] = ["", Date.now()];
     for (;;) {
-      const objects: Source[] = [];
-      for (const kind of kinds)
-        for (const object of await listObjects<Source>(side.client, { apiVersion: apiVersions[kind], kind, namespace }))
-          objects.push({ ...object, apiVersion: apiVersions[kind], kind });
-      const now = objects.every(isSettled)
-        ? JSON.stringify(objects.map(({ status, metadata }) => [metadata.name, metadata.generation, status]))
-        : "";
-      if (now !== last) [last, since] = [now, Date.now()];
-      if (now !== "" && Date.now() - since >= patience.still) return { objects, waited: false };
+      const objects = await listed(side);
+      const now = objects.map((object) => {
+        const key = `${object.kind}/${object.metadata.name}`;
+        if (isSettled(object)) last.set(key, object);
+        const known = last.get(key);
+        const isSame =
+          known?.metadata.uid === object.metadata.uid && known?.metadata.generation === object.metadata.generation;
+        return known !== undefined && isSame && (known === object || (isFailed(known) && isAnswered(object)))
+          ? known
+          : undefined;
+      });
+      const said = now.includes(undefined) ? "" : JSON.stringify(now.map((object) => saidOf(object)));
+      if (said !== state) [state, since] = [said, Date.now()];
+      const done = now.filter((object) => object !== undefined);
+      if (said !== "" && Date.now() - since >= patience.still) return { objects: done, waited: false };
       if (Date.now() > giveUp) return { objects, waited: true };
       await sleep(150);
     }
   };
+
   const stage: Stage = {
     namespace,
     apply: async (...objects) => {
@@ -130,6 +158,9 @@ export async function play(
         }
       });
     },
+    settle: async () => {
+      await both(settled);
+    },
     look: async (step) => {
       looks += 1;
       const seen = await both(async (side) => {
@@ -143,7 +174,7 @@ export async function play(
         }
         for (const object of objects)
           found.set(`${object.kind}/${object.metadata.name}`, await observe(side, object, own.normalize));
-        if (waited) found.set("both", new Map([["settled", "no"]]));
+        if (waited) log(`${name}: ${side.name} is not settled (${step})`);
         return found;
       });
       for (const object of new Set([...seen[0].keys(), ...seen[1].keys()])) {

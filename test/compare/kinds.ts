@@ -51,8 +51,7 @@ export function isSettled({ kind, metadata, spec = {}, status = {} }: Source): b
   if (kind === "ExternalArtifact") return true;
   if (metadata.deletionTimestamp !== undefined) return false;
   if (kind === "HelmRepository" && spec.type === "oci") return (metadata.finalizers ?? []).length === 0;
-  const requested = metadata.annotations?.["reconcile.fluxcd.io/requestedAt"];
-  if (requested !== undefined && status.lastHandledReconcileAt !== requested) return false;
+  if (!isAnswered({ metadata, status })) return false;
   if (spec.suspend === true) return true;
   const condition = (type: string) => status.conditions?.find((one) => one.type === type);
   const ready = condition("Ready");
@@ -61,4 +60,22 @@ export function isSettled({ kind, metadata, spec = {}, status = {} }: Source): b
   if (ready.status === "True") return reconciling === undefined;
   if (ready.status !== "False") return false;
   return condition("Stalled") !== undefined || reconciling?.reason !== "Progressing";
+}
+
+/** Whether the last request was answered. */
+export function isAnswered({ metadata, status = {} }: Pick<Source, "metadata" | "status">): boolean {
+  const requested = metadata.annotations?.["reconcile.fluxcd.io/requestedAt"];
+  return requested === undefined || status.lastHandledReconcileAt === requested;
+}
+
+/** Whether an attempt failed, and another one follows. */
+export function isFailed({ status = {} }: Source): boolean {
+  return status.conditions?.find(({ type }) => type === "Ready")?.status === "False";
+}
+
+/** All that an object says but for the times of it. */
+export function saidOf(object: Source | undefined): unknown {
+  const { conditions = [], ...status } = object?.status ?? {};
+  const told = conditions.map(({ type, status: truth, reason, message }) => [type, truth, reason, message]);
+  return [object?.metadata.name, object?.metadata.generation, status, told];
 }

@@ -5,7 +5,8 @@ import { parseArgs } from "node:util";
 import { allowed } from "./allowed.ts";
 import type { Case } from "./case.ts";
 import { allCases } from "./cases/all-cases.ts";
-import { type Difference, play } from "./compare.ts";
+import { play } from "./compare.ts";
+import { type Condensed, condense } from "./condense.ts";
 import { sourceWatcherVariable } from "./controllers.ts";
 import { startSides } from "./sides.ts";
 import { startWorld } from "./world.ts";
@@ -15,7 +16,7 @@ import { startWorld } from "./world.ts";
  * this file says more. Ends with 1 where there is a difference that is not meant.
  */
 const { values } = parseArgs({
-  options: { case: { type: "string", default: "" }, allowed: { type: "boolean", default: false } },
+  options: { case: { type: "string", default: "" } },
 });
 const atOnce = 5;
 
@@ -28,24 +29,24 @@ const meant = new Map<string, number>();
 
 async function compareOne(one: Case): Promise<void> {
   const started = Date.now();
-  const { differences, ...counts } = await play(sides.both, one.name, (stage) => one.play(stage, world));
+  const { differences, ...counts } = await play(sides.both, one.name, (stage) => one.play(stage, world), log);
   objects += counts.objects;
   looks += counts.looks;
   const left = differences.filter((difference) => {
-    const found = allowed.find((candidate) => candidate.is(difference, one.name));
+    const found = allowed.find((candidate) => candidate.is(difference, one.name, differences));
     if (found !== undefined) meant.set(found.why, (meant.get(found.why) ?? 0) + 1);
-    if (found !== undefined && values.allowed) print(difference, found.why);
     return found === undefined;
   });
   unmeant += left.length;
   console.log(
     `${left.length === 0 ? "same" : "OTHER"}  ${one.name}: ${counts.objects} objects, ${counts.looks} looks, ${Math.round((Date.now() - started) / 1000)} s`,
   );
-  for (const difference of left) print(difference);
+  for (const condensed of condense(left)) print(condensed);
 }
 
-function print({ place, flux, sluice }: Difference, why?: string): void {
-  console.log(`    ${place}${why === undefined ? "" : ` (meant: ${why})`}`);
+function print({ object, places, flux, sluice }: Condensed): void {
+  const more = places.length > 3 ? `, and ${places.length - 3} more` : "";
+  console.log(`    ${object}: ${places.slice(0, 3).join(", ")}${more}`);
   console.log(`      flux:   ${flux ?? "-"}\n      sluice: ${sluice ?? "-"}`);
 }
 

@@ -28,7 +28,8 @@ export type World = {
   otherAuthority: string;
   registry: Registry;
   privateRegistry: Registry;
-  charts: ChartRepositoryServer;
+  /** A chart repository of the case's own; what is below `/nowhere` is not there. */
+  chartRepository(): Promise<ChartRepositoryServer>;
   privateCharts: ChartRepositoryServer;
   /** `host:port` of S3 for who shows `keys`. */
   s3: string;
@@ -51,6 +52,12 @@ export async function startWorld(directory: string, log: (line: string) => void)
   const tls = { certificate, key };
   const repositories = join(directory, "git");
   const git = ended(await startGitServer({ directory: repositories }));
+  const hidden = ended(await startGitServer({ directory: repositories, basic }));
+  // What a server says is told where it is plain text.
+  hidden.intercept = (_request, response) => {
+    response.setHeader("content-type", "text/plain");
+    return false;
+  };
   const [hostKey, identity] = [await createSshKey({ type: "ed25519" }), await createSshKey({ type: "ed25519" })];
   const ssh = ended(
     await startSshServer({
@@ -64,14 +71,22 @@ export async function startWorld(directory: string, log: (line: string) => void)
   const front = ended(await startS3Front(aws, { keys: { [keys.accesskey]: keys.secretkey } }));
   return {
     git,
-    private: ended(await startGitServer({ directory: repositories, basic })),
+    private: hidden,
     secure: ended(await startGitServer({ directory: repositories, tls })),
     ssh: { url: ssh.url, identity, knownHosts: knownHostsLine(hostKey, ssh.port) },
     authority: authority.certificate,
     otherAuthority: createCertificateAuthority("unknown").certificate,
     registry: ended(await startRegistry({ directory: join(directory, "registry"), log })),
     privateRegistry: ended(await startRegistry({ directory: join(directory, "private"), auth: "basic", log })),
-    charts: ended(await startChartRepository()),
+    chartRepository: async () => {
+      const charts = ended(await startChartRepository());
+      charts.intercept = (request, response) => {
+        if (request.url?.startsWith("/nowhere/") !== true) return false;
+        response.writeHead(404).end();
+        return true;
+      };
+      return charts;
+    },
     privateCharts: ended(await startChartRepository({ basic })),
     s3: front.endpoint,
     repository: async (name, files = { "app/a.txt": "one\n", "README.md": "read\n" }) => {

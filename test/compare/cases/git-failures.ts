@@ -13,6 +13,8 @@ export const gitFailureCases: readonly Case[] = [
       await stage.secret("proxy", { address: "ftp://127.0.0.1:1" });
       await stage.secret("proxy-empty", {});
       const ref = (name: string, reference: Record<string, string>) => gitRepository(name, url, { ref: reference });
+      await stage.apply(gitRepository("good", url));
+      await stage.settle();
       await stage.apply(
         gitRepository("no-branch", url, { ref: { branch: "absent" } }),
         ref("no-tag", { tag: "absent" }),
@@ -50,7 +52,6 @@ export const gitFailureCases: readonly Case[] = [
         }),
         gitRepository("includes-nothing", url, { include: [{ repository: { name: "good" }, fromPath: "nothing" }] }),
         gitRepository("includes-occupied", url, { include: [{ repository: { name: "good" }, toPath: "app" }] }),
-        gitRepository("good", url),
       );
       await stage.look("created");
       await stage.request("GitRepository", "no-branch", "includes-outside", "includes-occupied");

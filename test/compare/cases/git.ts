@@ -58,6 +58,9 @@ export const gitCases: readonly Case[] = [
         gitRepository("ignore-nothing", url, { ignore: "" }),
         gitRepository("sparse", url, { sparseCheckout: ["app", "./deploy"] }),
         gitRepository("sparse-absent", url, { sparseCheckout: ["absent"] }),
+      );
+      await stage.look("sources");
+      await stage.apply(
         gitRepository("include", url, {
           sparseCheckout: ["app"],
           include: [
@@ -71,9 +74,10 @@ export const gitCases: readonly Case[] = [
         gitRepository("whole", url, { ignore: "*.md" }),
         gitRepository("sparse", url, { sparseCheckout: ["apps"] }),
       );
-      await stage.look("edited");
+      // Sluice does not wait for the interval (SB-006).
+      await stage.settle();
       await stage.request("GitRepository", "include");
-      await stage.look("included anew");
+      await stage.look("edited");
     },
   },
   {

@@ -16,7 +16,7 @@ export const helmChartCases: readonly Case[] = [
   {
     name: "charts of repositories",
     play: async (stage, world) => {
-      const { charts } = world;
+      const charts = await world.chartRepository();
       await charts.publish("web", "1.0.0", values);
       await charts.publish("web", "1.1.0+build", values);
       await charts.publish("web", "2.0.0-rc.1", values);
@@ -70,7 +70,8 @@ export const helmChartCases: readonly Case[] = [
   {
     name: "charts of registries",
     play: async (stage, world) => {
-      const { charts, registry } = world;
+      const { registry } = world;
+      const charts = await world.chartRepository();
       await charts.publish("piece", "1.0.0", values);
       await charts.publish("piece", "1.2.0+build.1", values);
       for (const version of ["1.0.0", "1.2.0+build.1"]) {
@@ -140,8 +141,9 @@ export const helmChartCases: readonly Case[] = [
         "Chart.yaml": `apiVersion: v2\nname: ${name}\nversion: 0.1.0\n${more}`,
         ...template,
       });
-      await world.charts.publish("common", "1.2.0");
-      const dependencies = `dependencies:\n- {name: common, version: 1.x, repository: "${world.charts.url}"}\n- {name: local, version: 0.1.0, repository: "file://../local"}\n`;
+      const charts = await world.chartRepository();
+      await charts.publish("common", "1.2.0");
+      const dependencies = `dependencies:\n- {name: common, version: 1.x, repository: "${charts.url}"}\n- {name: local, version: 0.1.0, repository: "file://../local"}\n`;
       const files: Record<string, string> = {
         ...tree("charts/app", {
           ...chart("app"),
@@ -184,13 +186,13 @@ export const helmChartCases: readonly Case[] = [
       };
       const repository = await world.repository("charts-of-trees", files);
       await stage.secret("keys", { accesskey: "AKIDEXAMPLE", secretkey: "canary-4711/+" });
-      await stage.secret("ca", { "ca.crt": world.charts.certificateAuthority });
+      await stage.secret("ca", { "ca.crt": charts.certificateAuthority });
       await world.fill("charts-of-trees", {
         "app/Chart.yaml": files["charts/app/Chart.yaml"] ?? "",
         "app/values.yaml": "a: 1\n",
       });
       await stage.apply(
-        helmRepository("charts", world.charts.url, { certSecretRef: { name: "ca" } }),
+        helmRepository("charts", charts.url, { certSecretRef: { name: "ca" } }),
         gitRepository("git", repository.url),
         bucket("bucket", world.s3, "charts-of-trees", { secretRef: { name: "keys" } }),
       );

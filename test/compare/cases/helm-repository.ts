@@ -1,5 +1,3 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { Case } from "../case.ts";
 import { helmRepository } from "../objects.ts";
 
@@ -8,7 +6,8 @@ export const helmRepositoryCases: readonly Case[] = [
   {
     name: "helm repositories",
     play: async (stage, world) => {
-      const { charts, privateCharts } = world;
+      const { privateCharts } = world;
+      const charts = await world.chartRepository();
       await charts.publish("listed", "1.0.0", { "Chart.yaml": chartYaml("listed", "1.0.0") });
       await charts.publish("listed", "0.9.0+build");
       await privateCharts.publish("hidden", "1.0.0");
@@ -53,7 +52,7 @@ export const helmRepositoryCases: readonly Case[] = [
       await stage.request("HelmRepository", "listed", "basic", "absent");
       await stage.look("unchanged");
       await charts.publish("listed", "1.1.0");
-      await stage.request("HelmRepository", "listed", "suspended");
+      await stage.request("HelmRepository", "listed", "suspended", "no-interval", "old-ca");
       await stage.look("changed");
       await stage.apply(helmRepository("listed", `${charts.url}/nowhere/index`, own));
       await stage.look("broken");
@@ -85,22 +84,20 @@ export const helmRepositoryCases: readonly Case[] = [
           entries: { app: [{ name: "app", version: "1.0.0", apiVersion: "v2", urls: ["a.tgz"] }] },
         }),
         unsorted: `apiVersion: v1\nentries:\n  app:\n${["1.0.0", "10.0.0", "2.0.0-rc.1", "2.0.0"].map((version) => entry.replace("1.0.0", version)).join("")}  zoo:\n${entry.replace("app", "zoo")}`,
-        everything: `apiVersion: v1\ngenerated: "2026-01-02T03:04:05.123456789Z"\nserverInfo: {contextPath: /x}\nannotations: {a: b}\npublicKeys: [k]\nentries:\n  app:\n  - name: app\n    home: https://h\n    sources: [https://s]\n    version: 1.0.0\n    description: "<b> & 'é' \\u2028"\n    keywords: [k]\n    maintainers: [{name: n, email: e, url: u}]\n    icon: i\n    apiVersion: v2\n    condition: c\n    tags: t\n    appVersion: "1"\n    deprecated: true\n    annotations: {x: "y"}\n    kubeVersion: ">=1.20"\n    dependencies: [{name: d, version: 1.x, repository: https://r, condition: c, tags: [t], enabled: true, import-values: [a, {child: c, parent: p}], alias: al}]\n    type: application\n    urls: [a.tgz]\n    created: 2026-01-02T03:04:05.6+02:00\n    removed: true\n    digest: abc\n`,
+        everything: `apiVersion: v1\ngenerated: "2026-01-02T03:04:05.123456789Z"\nserverInfo: {contextPath: /x}\nannotations: {a: b}\npublicKeys: [k]\nentries:\n  app:\n  - name: app\n    home: https://h\n    sources: [https://s]\n    version: 1.0.0\n    description: "<b> & 'é' \\u2028"\n    keywords: [k]\n    maintainers: [{name: nn, email: e, url: u}]\n    icon: i\n    apiVersion: v2\n    condition: c\n    tags: t\n    appVersion: "1"\n    deprecated: true\n    annotations: {x: "y"}\n    kubeVersion: ">=1.20"\n    dependencies: [{name: d, version: 1.x, repository: https://r, condition: c, tags: [t], enabled: true, import-values: [a, {child: c, parent: p}], alias: al}]\n    type: application\n    urls: [a.tgz]\n    created: 2026-01-02T03:04:05.6+02:00\n    removed: true\n    digest: abc\n`,
       };
-      await stage.secret("ca", { "ca.crt": world.charts.certificateAuthority });
-      for (const [name, text] of Object.entries(indexes))
-        await writeFile(join(world.charts.directory, `${name}-index.yaml`), text);
-      const before = world.charts.intercept;
-      world.charts.intercept = (request, response) => {
+      const charts = await world.chartRepository();
+      await stage.secret("ca", { "ca.crt": charts.certificateAuthority });
+      charts.intercept = (request, response) => {
         const name = /^\/indexes\/([a-z-]+)\/index.yaml$/.exec(request.url ?? "")?.[1];
         const text = name === undefined ? undefined : indexes[name];
-        if (text === undefined) return before(request, response);
+        if (text === undefined) return false;
         response.end(text);
         return true;
       };
       await stage.apply(
         ...Object.keys(indexes).map((name) =>
-          helmRepository(name, `${world.charts.url}/indexes/${name}`, { certSecretRef: { name: "ca" } }),
+          helmRepository(name, `${charts.url}/indexes/${name}`, { certSecretRef: { name: "ca" } }),
         ),
       );
       await stage.look("created");
