@@ -14,7 +14,7 @@ import { SourceFailure } from "./source-failure.ts";
 import type { SourceKind, SourceObject, SourcePass, SourceResult, SourceStatus } from "./source-kind.ts";
 import { temporaryFailure } from "./storage-failure.ts";
 import { checkStorage, storeArtifact } from "./stored-artifact.ts";
-import { keepingSecrets, rememberUrl } from "./told-secrets.ts";
+import { hideSecrets, keepingSecrets, rememberUrl } from "./told-secrets.ts";
 
 const group = "source.toolkit.fluxcd.io";
 
@@ -24,9 +24,9 @@ export function sourceReconciler<S extends SourceStatus, O extends SourceObject<
 ): KindReconciler {
   return {
     reconcile: (object: KubernetesObject, context: Context, continuation?: Continuation) =>
-      keepingSecrets(async (hide) => {
+      keepingSecrets(async () => {
         rememberAddresses(object);
-        return withoutSecrets(await reconcileSource(kind, object as O, context, continuation), hide);
+        return reconcileSource(kind, object as O, context, continuation);
       }),
     finalize: finalizeSource,
     suspended: {
@@ -61,11 +61,8 @@ function rememberAddresses({ spec = {} }: KubernetesObject & { spec?: { url?: un
 }
 
 /** SEC-012: a server may repeat the credentials that it was shown. */
-function withoutSecrets(outcome: Outcome, hide: (text: string) => string): Outcome {
-  const hiding = <T extends { message: string }>(told: T): T => ({ ...told, message: hide(told.message) });
-  const status: SourceStatus = outcome.status;
-  const conditions = status.conditions === undefined ? {} : { conditions: status.conditions.map(hiding) };
-  return { ...outcome, status: { ...status, ...conditions }, events: outcome.events.map(hiding) };
+function hidingSecrets(editor: ConditionEditor): ConditionEditor {
+  return { ...editor, set: (type, status, reason, message) => editor.set(type, status, reason, hideSecrets(message)) };
 }
 
 /** One attempt, from the announcement that it begins to what its end says of the object. */
@@ -115,7 +112,7 @@ function beginPass<S extends SourceStatus, O extends SourceObject<S>>(
   object: O,
   context: Context,
 ): SourcePass<S, O> {
-  const conditions = editConditions(object, () => context.clock.now());
+  const conditions = hidingSecrets(editConditions(object, () => context.clock.now()));
   const events: EventRecord[] = [];
   // A status as the API server keeps it: the schema of the kind has validated it.
   const status = { ...object.status } as S;
@@ -255,7 +252,8 @@ function settled<S extends SourceStatus, O extends SourceObject<S>>(
   const stored = conditions.get("ArtifactInStorage");
   if (against !== undefined) conditions.set("Ready", "False", against.reason, against.message);
   else if (stored !== undefined) conditions.set("Ready", "True", stored.reason, stored.message);
-  return { status: { ...status, conditions: conditions.list() }, events };
+  const told = events.map((event) => ({ ...event, message: hideSecrets(event.message) }));
+  return { status: { ...status, conditions: conditions.list() }, events: told };
 }
 
 /** Removes every stored artifact of the object, and the link to the newest (SRC-022, SRC-023). */

@@ -1,16 +1,16 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { keepingSecrets, rememberSecret, rememberTokens, rememberUrl } from "./told-secrets.ts";
+import { hideSecrets, keepingSecrets, rememberSecret, rememberTokens, rememberUrl } from "./told-secrets.ts";
 
 const canary = "c4n4ry+/=4711 x";
 const data = (values: Record<string, string>) =>
   new Map(Object.entries(values).map(([key, value]) => [key, Buffer.from(value)]));
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 const hiding = (remember: () => void, text: string) =>
-  keepingSecrets(async (hide) => {
+  keepingSecrets(async () => {
     await new Promise((resolve) => setImmediate(resolve));
     remember();
-    return hide(text);
+    return hideSecrets(text);
   });
 
 describe("what was read of Secrets", () => {

@@ -17,10 +17,14 @@ const open =
 const openFields =
   /^(?:username|email|type|universe_domain|client_email|client_id|project_id|private_key_id|.*_u(?:ri|rl))$/;
 
-/** Does the work of a pass; `hide` replaces what was read of Secrets meanwhile. */
-export function keepingSecrets<T>(work: (hide: (text: string) => string) => Promise<T>): Promise<T> {
-  const secrets = new Set<string>();
-  return passes.run(secrets, () => work((text) => hidden(text, secrets)));
+/** Does the work of a pass, which remembers what it reads of Secrets. */
+export function keepingSecrets<T>(work: () => Promise<T>): Promise<T> {
+  return passes.run(new Set<string>(), work);
+}
+
+/** A text without what the pass has read of Secrets so far. */
+export function hideSecrets(text: string): string {
+  return hidden(text, passes.getStore() ?? new Set());
 }
 
 /** Remembers the values of a Secret for the pass that reads it. */
