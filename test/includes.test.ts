@@ -1,6 +1,10 @@
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { patchObject } from "../lib/cluster/objects.ts";
 import { archivedFiles } from "./bed/archived-files.ts";
 import { messageOf, openSources, type Sources } from "./bed/sources.ts";
 import { conditionOf, type Reconciled } from "./bed/workspace.ts";
@@ -154,6 +158,26 @@ describe("included GitRepositories", () => {
     await sources.patch("GitRepository", "confined", { spec: of("none", "x") });
     const again = await sources.untilFailed("confined", "CopyFailure");
     expect(conditionOf(again.status, "IncludeUnavailable")).toBeUndefined();
+  });
+
+  it("GIT-092, GIT-093: one whose artifact is just being replaced is waited for, and nobody is told of it", async () => {
+    const { repository, object } = await sources.source("replaced");
+    const bytes = gzipSync(await sources.archive(object), { level: 1 });
+    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    expect(digest).not.toBe(object.status?.artifact?.digest);
+    await writeFile(join(sources.stored, object.status?.artifact?.path ?? ""), bytes);
+    await sources.gitRepository("waiting", repository.url, { include: [{ repository: { name: "replaced" } }] });
+    const isLookedAt = (current: Reconciled) => conditionOf(current.status, "Reconciling") !== undefined;
+    await sources.until("GitRepository", "waiting", isLookedAt);
+    await sleep(300);
+    const merge = { status: { artifact: { digest, size: bytes.length } } };
+    const { apiVersion, kind, metadata } = object;
+    const reference = { apiVersion, kind, namespace: sources.namespace, name: metadata.name };
+    const options = { fieldManager: "source-controller", subresource: "status" };
+    await patchObject(sources.client, reference, { merge }, options);
+    const waiting = await sources.untilReady("GitRepository", "waiting");
+    expect(await filesOf(waiting)).toContain("replaced/app/a.txt");
+    expect((await sources.told("waiting")).filter(([type]) => type === "Warning")).toEqual([]);
   });
 
   it("GIT-095: that include each other use what the other has, without end or crash", async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Artifact } from "../../api/artifact.ts";
 import type { GitRepository, GitRepositoryStatus } from "../../api/git-repository.ts";
 import { findObject } from "../../cluster/objects.ts";
@@ -6,6 +7,7 @@ import { currentRevision } from "../../git/git-source.ts";
 import { graft, nodeAt, resolvePath } from "../../git/graft.ts";
 import { openArchive } from "../../git/unpacked-archive.ts";
 import { ArtifactUnavailable, fetchOfferedArtifact } from "../source/fetch-artifact.ts";
+import { SharedWorkUnderWay } from "../source/shared-record.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import type { SourcePass } from "../source/source-kind.ts";
 
@@ -166,16 +168,14 @@ async function addInclude(
     return close;
   } catch (error) {
     close?.();
+    if (error instanceof SharedWorkUnderWay) throw error;
     throw failure("CopyFailure", `failed to copy '${name}' include from ${fromPath} to ${to}`, error);
   }
 }
 
-/** The bytes of an included artifact, in words that follow those of the copy. */
-async function readArtifact(
-  { object, context, signal }: GitPass,
-  name: string,
-  artifact: Artifact,
-): Promise<Uint8Array> {
+/** The bytes of an included artifact, in words that follow those of the copy. Throws SharedWorkUnderWay while it is being replaced. */
+async function readArtifact(pass: GitPass, name: string, artifact: Artifact): Promise<Uint8Array> {
+  const { object, context, signal } = pass;
   if ((artifact.size ?? 0) > sizeLimit) throw new Error(`its artifact is larger than ${sizeLimit} bytes`);
   const { namespace = "" } = object.metadata;
   const { artifacts, clusterId, endpoint } = context;
@@ -184,8 +184,21 @@ async function readArtifact(
     return await fetchOfferedArtifact(offered, { artifacts, clusterId, endpoint, signal }, sizeLimit);
   } catch (error) {
     if (!(error instanceof ArtifactUnavailable)) throw error;
+    const isOther = error.what === "missing" || error.what === "digest";
+    if (isOther && (await isReplaced(pass, name, artifact))) throw new SharedWorkUnderWay();
     if (error.what === "foreign") throw new Error("its status names an artifact that is not its own", { cause: error });
     if (error.what === "missing") throw new Error("its artifact is not in storage", { cause: error });
     throw error.cause;
   }
+}
+
+/** Another artifact of the same commit has the same name: it is stored a moment before the status of its object says so. */
+async function isReplaced({ object, context, signal }: GitPass, name: string, { digest }: Artifact): Promise<boolean> {
+  const { namespace = "" } = object.metadata;
+  const reference = { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "GitRepository", namespace, name };
+  for (const giveUp = Date.now() + 1000; Date.now() < giveUp; await sleep(100, undefined, { signal })) {
+    const now = await findObject<GitRepository>(context.cluster, reference, signal);
+    if (now?.status?.artifact?.digest !== digest) return true;
+  }
+  return false;
 }
