@@ -74,22 +74,21 @@ describe("what is wrong with a stored artifact", () => {
     expect(await storedProblem(context, whole, artifact)).toBeUndefined();
     expect(asked).toEqual(["HEAD"]);
     await context.artifacts.put(key, Buffer.from("CONTENT"));
-    expect(await storedProblem(context, whole, artifact)).toMatch(/^computed digest doesn't match provided/);
+    expect(await storedProblem(context, whole, artifact)).toMatch(/^computed digest doesn't match 'sha256:/);
     await context.artifacts.put(key, Buffer.from("cut"));
-    expect(await storedProblem(context, whole, artifact)).toBe("the stored file has 3 bytes instead of 7");
+    expect(await storedProblem(context, whole, artifact)).toMatch(/^computed digest doesn't match 'sha256:/);
     expect(asked).toEqual(["HEAD", "HEAD", "HEAD"]);
   });
 
   it("SN-002: is read where the store does not know it, but for what is larger than 48 MiB, whose size alone counts", async () => {
     const small = await counting(Buffer.from("CONTENT"), { sha256: false });
-    expect(await storedProblem(small.context, whole, artifact)).toMatch(/^computed digest doesn't match provided/);
+    expect(await storedProblem(small.context, whole, artifact)).toMatch(/^computed digest doesn't match 'sha256:/);
     expect(small.asked).toEqual(["HEAD", "GET"]);
     const size = 48 * 1024 * 1024 + 1;
     const large = await counting(Buffer.alloc(size), { sha256: false });
     expect(await storedProblem(large.context, whole, { ...artifact, size })).toBeUndefined();
-    expect(await storedProblem(large.context, whole, { ...artifact, size: size + 1 })).toBe(
-      `the stored file has ${size} bytes instead of ${size + 1}`,
-    );
+    const longer = { ...artifact, size: size + 1 };
+    expect(await storedProblem(large.context, whole, longer)).toMatch(/^computed digest doesn't match 'sha256:/);
     expect(large.asked).toEqual(["HEAD", "HEAD"]);
   });
 });

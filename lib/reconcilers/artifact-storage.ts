@@ -65,15 +65,15 @@ export async function storedProblem(
   if (digest === "") return "it has no digest";
   const found = await context.artifacts.head(key, { checksum: true });
   if (found === undefined) return "missing";
-  if (artifact.size !== undefined && found.size !== artifact.size)
-    return `the stored file has ${found.size} bytes instead of ${artifact.size}`;
-  if (found.sha256 !== undefined && artifact.digest.startsWith("sha256:"))
-    return `sha256:${found.sha256}` === artifact.digest
-      ? undefined
-      : `computed digest doesn't match provided '${artifact.digest}'`;
+  const other = `computed digest doesn't match '${digest}'`;
+  if (artifact.size !== undefined && found.size !== artifact.size) return other;
+  if (found.sha256 !== undefined && digest.startsWith("sha256:"))
+    return `sha256:${found.sha256}` === digest ? undefined : other;
   if (artifact.size !== undefined && found.size > readBackLimit) return undefined;
   const bytes = await context.artifacts.get(key);
-  return bytes === undefined ? "missing" : await wrongDigest(bytes, artifact.digest);
+  if (bytes === undefined) return "missing";
+  const problem = await wrongDigest(bytes, digest);
+  return problem?.startsWith("computed digest ") === true ? other : problem;
 }
 
 /**
