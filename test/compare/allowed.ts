@@ -49,6 +49,16 @@ export const rewrites: readonly Rewrite[] = [
     to: "$1: <what cannot be read>",
   },
   {
+    why: "a parser of YAML or JSON has words of its own for what it cannot read",
+    from: /(error occurred while parsing trustpolicy\.json): [^(]*(?= \(|$)/g,
+    to: "$1",
+  },
+  {
+    why: "every key of a chart is tried (VER-018): what one of them says is not told",
+    from: /(chart verification error: failed to verify \S+): no (?:signatures found|matching signatures were found for '[^']*')/g,
+    to: "$1",
+  },
+  {
     why: "what a server says is told where it is plain text, in one line",
     from: /(repository not found|authentication required)(?::[^(]*)?(?= \(|$)/g,
     to: "$1",

@@ -1,3 +1,4 @@
+import { rm, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubernetesObject } from "../../lib/api/object.ts";
 import { ApiError } from "../../lib/cluster/api-error.ts";
@@ -28,6 +29,8 @@ export type Stage = {
   request(kind: SourceKind, ...names: string[]): Promise<void>;
   /** Deletes an object, and waits until it is gone. */
   remove(kind: SourceKind | "Secret", name: string): Promise<void>;
+  /** Removes the stored file of an object's artifact, or puts other bytes into it. */
+  spoil(way: "removed" | "corrupted", kind: SourceKind, name: string): Promise<void>;
   /** Waits until both sides are settled. */
   settle(): Promise<void>;
   /** Waits until both sides are settled, and compares what they say of every object. */
@@ -50,7 +53,7 @@ export async function play(
   sides: readonly [flux: Side, sluice: Side],
   name: string,
   script: (stage: Stage) => Promise<void>,
-  log: (line: string) => void,
+  { log, shown }: { log: (line: string) => void; shown: (place: string, flux?: string, sluice?: string) => void },
 ): Promise<{ differences: Difference[]; objects: number; looks: number }> {
   const namespace = name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   const differences: Difference[] = [];
@@ -66,6 +69,7 @@ export async function play(
   };
   const compare = (where: string, [flux, sluice]: readonly [Observation, Observation]) => {
     for (const place of new Set([...flux.keys(), ...sluice.keys()])) {
+      shown(`${where} ${place}`, flux.get(place), sluice.get(place));
       const [one, other] = [flux.get(place), sluice.get(place)];
       if (one !== other) differences.push({ place: `${where} ${place}`, flux: one, sluice: other });
     }
@@ -156,6 +160,14 @@ export async function play(
           }
           await sleep(100);
         }
+      });
+    },
+    spoil: async (way, kind, object) => {
+      await both(async (side) => {
+        const found = await findObject<Source>(side.client, reference(kind, object));
+        const file = side.fileOf(kind, found?.status?.artifact?.path ?? "");
+        if (way === "removed") await rm(file);
+        else await writeFile(file, "corrupted");
       });
     },
     settle: async () => {

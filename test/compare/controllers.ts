@@ -14,8 +14,8 @@ import { type ServerProcess, startServer } from "../../lib/host/server-process.t
 
 /** Flux's own controllers of sources, at work in a control plane. */
 export type Controllers = {
-  /** The file of an artifact, by the kind that offers it and `status.artifact.path`. */
-  artifact(kind: string, path: string): Promise<Buffer>;
+  /** The path of an artifact's file, by the kind that offers it and `status.artifact.path`. */
+  fileOf(kind: string, path: string): string;
   stop(): Promise<void>;
 };
 
@@ -90,9 +90,9 @@ export async function startControllers(options: {
     throw error;
   }
   return {
-    artifact: (kind, path) => {
+    fileOf: (kind, path) => {
       const owner = kind === "ExternalArtifact" ? "source-watcher" : "source-controller";
-      return readFile(join(directory, owner, "storage", path));
+      return join(directory, owner, "storage", path);
     },
     stop,
   };

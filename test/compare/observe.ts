@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { gunzipSync } from "node:zlib";
 import { extract } from "tar-stream";
@@ -95,9 +96,9 @@ function sorted(record: Record<string, string>): Record<string, string> {
 async function contentOf(side: Side, { kind }: Source, path: string): Promise<{ name: string; line: string }[]> {
   let bytes: Buffer;
   try {
-    bytes = await side.artifact(kind, path);
+    bytes = await readFile(side.fileOf(kind, path));
   } catch (error) {
-    return [{ name: "", line: `not there: ${String(error)}` }];
+    return [{ name: "", line: error instanceof Error && "code" in error ? `not there: ${error.code}` : String(error) }];
   }
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return [{ name: "", line: `${bytes.length} bytes ${hash(bytes)}` }];
   const entries: { name: string; line: string }[] = [];

@@ -16,7 +16,7 @@ import { startWorld } from "./world.ts";
  * this file says more. Ends with 1 where there is a difference that is not meant.
  */
 const { values } = parseArgs({
-  options: { case: { type: "string", default: "" } },
+  options: { case: { type: "string", default: "" }, show: { type: "string" } },
 });
 const atOnce = 5;
 
@@ -29,7 +29,10 @@ const meant = new Map<string, number>();
 
 async function compareOne(one: Case): Promise<void> {
   const started = Date.now();
-  const { differences, ...counts } = await play(sides.both, one.name, (stage) => one.play(stage, world), log);
+  const { differences, ...counts } = await play(sides.both, one.name, (stage) => one.play(stage, world), {
+    log,
+    shown,
+  });
   objects += counts.objects;
   looks += counts.looks;
   const left = differences.filter((difference) => {
@@ -42,6 +45,12 @@ async function compareOne(one: Case): Promise<void> {
     `${left.length === 0 ? "same" : "OTHER"}  ${one.name}: ${counts.objects} objects, ${counts.looks} looks, ${Math.round((Date.now() - started) / 1000)} s`,
   );
   for (const condensed of condense(left)) print(condensed);
+}
+
+/** What both say at places with the words that `--show` has, the same or not. */
+function shown(place: string, flux = "-", sluice = "-"): void {
+  if (values.show !== undefined && place.includes(values.show))
+    console.log(`    ${place}\n      flux:   ${flux}\n      sluice: ${sluice}`);
 }
 
 function print({ object, places, flux, sluice }: Condensed): void {

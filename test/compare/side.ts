@@ -5,8 +5,8 @@ import type { PostedEvent } from "./recorder.ts";
 export type Side = {
   name: "flux" | "sluice";
   client: ClusterClient;
-  /** The file of an artifact, by the kind that offers it and `status.artifact.path`. */
-  artifact(kind: string, path: string): Promise<Buffer>;
+  /** The path of an artifact's file, by the kind that offers it and `status.artifact.path`. */
+  fileOf(kind: string, path: string): string;
   /** What it has told its notification controller or, by an Alert, a webhook. */
   posted(): PostedEvent[];
   /** Makes a namespace in which objects are told of. */

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { KubernetesObject } from "../../lib/api/object.ts";
 import { createObject } from "../../lib/cluster/objects.ts";
@@ -45,14 +44,14 @@ export async function startSides(directory: string, log: (line: string) => void)
         {
           name: "flux",
           client: flux,
-          artifact: controllers.artifact,
+          fileOf: controllers.fileOf,
           posted: () => recorder.told("/flux"),
           openNamespace: async (name) => void (await createObject(flux, namespaceOf(name))),
         },
         {
           name: "sluice",
           client: sluice,
-          artifact: (_kind, path) => readFile(join(running.artifacts, "bed", path)),
+          fileOf: (_kind, path) => join(running.artifacts, "bed", path),
           posted: () => recorder.told("/sluice"),
           openNamespace: async (name) => {
             await createObject(sluice, namespaceOf(name));
