@@ -123,6 +123,15 @@ export const allowed: readonly Allowed[] = [
       flux.split(" | ").every((one) => sluice.split(" | ").includes(one)),
   },
   {
+    why: "what a chart depends on is packed by names, in Flux by which is there first",
+    is: ({ place, flux, sluice }) =>
+      place.includes("HelmChart/umbrella artifact entries in order") && sortedWords(flux) === sortedWords(sluice),
+  },
+  {
+    why: "who waits for a source is woken when it offers something, and not when it offers nothing (SB-007)",
+    is: ({ place, sluice }, name) => name === "storage" && sluice === undefined && place.includes("NoSourceArtifact"),
+  },
+  {
     why: "garbage is collected when an artifact is stored, not at the next look",
     is: ({ place }) => place.includes("GarbageCollectionSucceeded: garbage collected 1 artifacts"),
   },
@@ -146,6 +155,10 @@ export const allowed: readonly Allowed[] = [
     is: ({ place }, name) => name === "helm repositories" && place.includes("HelmRepository/unknown-authority"),
   },
 ];
+
+function sortedWords(text = ""): string {
+  return text.split(" ").sort().join(" ");
+}
 
 function objectOf(place: string): string {
   return / of (\S+):/.exec(place)?.[1] ?? "";

@@ -45,7 +45,7 @@ export const gitFailureCases: readonly Case[] = [
         gitRepository("proxy", url, { proxySecretRef: { name: "proxy" } }),
         gitRepository("proxy-empty", url, { proxySecretRef: { name: "proxy-empty" } }),
         gitRepository("proxy-absent", url, { proxySecretRef: { name: "absent" } }),
-        gitRepository("includes-absent", url, { include: [{ repository: { name: "absent" } }] }),
+        gitRepository("includes-absent", url, { include: [{ repository: { name: "nowhere" } }] }),
         gitRepository("includes-failed", url, { include: [{ repository: { name: "no-branch" } }] }),
         gitRepository("includes-outside", url, {
           include: [{ repository: { name: "good" }, fromPath: "../../../etc" }],
