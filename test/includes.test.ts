@@ -38,7 +38,7 @@ describe("included GitRepositories", () => {
     ];
     await sources.gitRepository("app", app.url, { include });
     const missing = await sources.untilFailed("app", "NotFound");
-    const name = 'gitrepositories.source.toolkit.fluxcd.io "lib" not found';
+    const name = 'GitRepository.source.toolkit.fluxcd.io "lib" not found';
     expect(messageOf(missing)).toBe(`could not get resource for include 'lib': ${name}`);
     expect(conditionOf(missing.status, "IncludeUnavailable")).toMatchObject({ status: "True", reason: "NotFound" });
     expect(conditionOf(missing.status, "Stalled")).toBeUndefined();

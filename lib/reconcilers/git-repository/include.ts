@@ -53,7 +53,7 @@ async function findInclude(pass: GitPass, name: string): Promise<Artifact> {
     throw unavailable("NotFound", `could not get resource for include '${name}': ${why}`, error);
   }
   if (included === undefined) {
-    const why = `gitrepositories.source.toolkit.fluxcd.io "${name}" not found`;
+    const why = `GitRepository.source.toolkit.fluxcd.io "${name}" not found`;
     throw unavailable("NotFound", `could not get resource for include '${name}': ${why}`);
   }
   const artifact = included.status?.artifact;
