@@ -48,7 +48,7 @@ export function unpackArchive(
  * Bounds of names: a path as on Linux and the directories in one another, both as of Git trees, and the bytes of all. Files and directories
  * are counted as they come, those above an entry being new where the entry before had others.
  */
-const nameLimits = { path: 4096, depth: 256, together: 256 * 1024 * 1024, nodesBesides: 100_000 };
+const nameLimits = { path: 4096, depth: 256, together: 64 * 1024 * 1024, nodesBesides: 100_000 };
 
 /** What is decompressed besides the files: headers and padding of each entry, and what follows the last. */
 const overhead = { entry: 4 * 1024, archive: 16 * 1024 * 1024 };
