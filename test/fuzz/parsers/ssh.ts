@@ -74,7 +74,7 @@ export const sshParsers: readonly Parser[] = [
       "*.*.*.*",
     ],
     mutate: mutateKeys,
-    expects: (error) => error instanceof GitError && error.code === "invalid",
+    expects: (error) => error instanceof GitError && error.code === "invalid-key",
     run: (input) => {
       const text = input.toString("utf8");
       for (const [host, port] of [
