@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { messageOf } from "../lib/text/error-message.ts";
 import { type FunctionName, functionNames } from "./bundle.ts";
 import { arns, ConfigError, ids, matching, number, numbers, object } from "./setting.ts";
 
@@ -264,6 +265,6 @@ function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ConfigError(file, `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ConfigError(file, `is not JSON: ${messageOf(error)}`);
   }
 }

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { archiveTree, TreeConflict, type TreeEntry } from "../platform/archive/archive-tree.ts";
 import type { Spool } from "../platform/spool.ts";
+import { messageOf } from "../text/error-message.ts";
 import { entriesInTurn, isIgnored, parseSourceIgnore } from "../text/source-ignore.ts";
 import { type EarlierArtifact, earlierFiles } from "./earlier-artifact.ts";
 import { confinedKey } from "./object-path.ts";
@@ -140,11 +141,6 @@ export async function fetchObjects(
 function worded(words: string, error: unknown, signal: AbortSignal): Error {
   // Told already, of the object that failed first.
   if (error instanceof Error && error.message.startsWith(words)) return error;
-  const told =
-    signal.aborted && !(error instanceof ObjectStoreError)
-      ? "context deadline exceeded"
-      : error instanceof Error
-        ? error.message
-        : String(error);
+  const told = signal.aborted && !(error instanceof ObjectStoreError) ? "context deadline exceeded" : messageOf(error);
   return new Error(`${words}: ${told}`, { cause: error });
 }

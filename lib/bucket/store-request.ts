@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ask, readBody, readParts } from "../platform/ask.ts";
 import type { Outbound } from "../platform/outbound.ts";
 import { openSpool, type Spool } from "../platform/spool.ts";
+import { messageOf } from "../text/error-message.ts";
 import { errorLimit, ObjectStoreError } from "./object-store.ts";
 
 /** A request to an object store, made anew at each attempt: a signature is of its moment. */
@@ -49,7 +50,7 @@ function mayPass(error: unknown): boolean {
 
 function asStoreError(error: unknown): unknown {
   if (error instanceof ObjectStoreError) return error;
-  return new ObjectStoreError("", error instanceof Error ? error.message : String(error), { cause: error });
+  return new ObjectStoreError("", messageOf(error), { cause: error });
 }
 
 /** The text of an answer that says what is wrong. */

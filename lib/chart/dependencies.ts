@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { parseLooseVersion } from "../text/semver.ts";
 import { parseVersionRange, satisfies } from "../text/semver-range.ts";
 import type { ChartLimits } from "./archive.ts";
@@ -40,7 +41,7 @@ export async function addDependencies(chart: Chart, sources: DependencySources):
       // Flux renames the chart to its alias, and the helm CLI then takes it for missing. Under its own name every reader finds it.
       chart.dependencies.push({ ...found, directory: name });
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error);
+      const words = messageOf(error);
       const told = `failed to add ${isLocal ? "local" : "remote"} dependency '${name}': ${words}`;
       throw new Error(told, { cause: error });
     }
@@ -74,7 +75,7 @@ async function localChart(dependency: ChartDependency, { tree, path, limits, sig
   try {
     chart = await loadChartAt(selected, target, limits, signal);
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new Error(`failed to load chart from '/${target}' (reference '${repository}'): ${words}`, { cause: error });
   }
   const found = parseLooseVersion(chart.metadata.version);
@@ -95,7 +96,7 @@ function rangeOf(version: string): ReturnType<typeof parseVersionRange> {
   try {
     return parseVersionRange(version);
   } catch (cause) {
-    const words = cause instanceof Error ? cause.message : String(cause);
+    const words = messageOf(cause);
     throw new Error(`invalid version/constraint format '${version}': ${words}`, { cause });
   }
 }
@@ -124,7 +125,7 @@ async function wrapped<Result>(work: Promise<Result>, told: string): Promise<Res
   try {
     return await work;
   } catch (cause) {
-    throw new Error(`${told}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new Error(`${told}: ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { isFields } from "../text/fields.ts";
 import { parseStrictYaml, yamlProblem } from "../text/yaml.ts";
 import type { HelmIndex } from "./helm-index.ts";
 import { byBytes } from "./index-by-bytes.ts";
@@ -46,13 +47,13 @@ function parse(text: string): unknown {
 function readWhole(bytes: Buffer, budget: Budget): HelmIndex {
   const value = parse(bytes.toString());
   const collector = collectIndex("yaml", budget);
-  if (!isMap(value)) return collector.finish(value, false);
+  if (!isFields(value)) return collector.finish(value, false);
   const key = Object.keys(value)
     .sort(byBytes)
     .findLast((name) => fieldOf(indexFile.fields, name)?.[0] === "entries");
   const { [key ?? "entries"]: entries, ...head } = value;
   if (entries === undefined || entries === null) return collector.finish(head, false);
-  if (!isMap(entries)) throw new Error("entries has to be a map");
+  if (!isFields(entries)) throw new Error("entries has to be a map");
   for (const [name, versions] of Object.entries(entries)) {
     if (Array.isArray(versions)) collector.chart(name, versions);
     else if (versions === null) collector.nothing(name);
@@ -112,8 +113,8 @@ function chartKey(line: string, number: number): { name?: string; isEmpty?: bool
   if (simple !== undefined) return { name: simple, isEmpty: false };
   checkPiece(line.length, `line ${number}`);
   const value = parse(line);
-  const [name, ...others] = isMap(value) ? Object.keys(value) : [];
-  if (!isMap(value) || name === undefined || others.length > 0 || !/:\s*(?:\[\]\s*)?(?:#.*)?$/.test(line)) return {};
+  const [name, ...others] = isFields(value) ? Object.keys(value) : [];
+  if (!isFields(value) || name === undefined || others.length > 0 || !/:\s*(?:\[\]\s*)?(?:#.*)?$/.test(line)) return {};
   const versions = value[name];
   return versions === null || Array.isArray(versions) ? { name, isEmpty: versions !== null } : {};
 }
@@ -193,8 +194,4 @@ function bodyOf(lines: Lines, parent: number): string {
   const start = lines.end + 1;
   while (follows(lines, (indent, dash) => indent > parent || (indent === parent && dash))) advance(lines);
   return lines.end >= start ? `${lines.bytes.toString("utf8", start, lines.end)}\n` : "";
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { type ChartFile, type ChartLimits, chartEntries, wholeOf, withoutMark } from "./archive.ts";
 import { helmIgnoreFile, parseHelmIgnore } from "./helm-ignore.ts";
 import { type Chart, loadArchive, loadFiles } from "./load.ts";
@@ -84,7 +85,7 @@ export function directoryMetadata(tree: Tree, path: string, limits: ChartLimits)
     return readMetadata(files);
   } catch (error) {
     // Of a directory, the name of the file is quoted.
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new Error(words.replace(/^cannot load ([\w.]+):/, "cannot load '$1':"), { cause: error });
   }
 }
@@ -100,12 +101,12 @@ export async function loadChartAt(tree: Tree, path: string, limits: ChartLimits,
   try {
     files = directoryFiles(tree, path, limits);
   } catch (error) {
-    throw new Error(`failed to load files from /${path}: ${wordsOf(error)}`, { cause: error });
+    throw new Error(`failed to load files from /${path}: ${messageOf(error)}`, { cause: error });
   }
   try {
     return await loadFiles(files, limits, signal);
   } catch (error) {
-    throw new Error(`failed to load chart from /${path}: ${wordsOf(error)}`, { cause: error });
+    throw new Error(`failed to load chart from /${path}: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -151,8 +152,4 @@ function below(directory: string, name: string): string {
 
 function parentOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

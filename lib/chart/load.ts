@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { type ChartFile, type ChartLimits, readChartArchive } from "./archive.ts";
 import { type ChartLock, type ChartMetadata, readLock, readMetadata } from "./metadata.ts";
 import { readValues, type Values } from "./values.ts";
@@ -81,7 +82,7 @@ export async function loadFiles(
     try {
       chart.dependencies.push(await loadVendored(name, parts, limits, signal, depth + 1));
     } catch (error) {
-      const told = error instanceof Error ? error.message : String(error);
+      const told = messageOf(error);
       throw new Error(`error unpacking subchart ${name} in ${metadata.name}: ${told}`, { cause: error });
     }
   }

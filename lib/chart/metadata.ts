@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { aliasedSize, parseYamlDocuments, yamlProblem } from "../text/yaml.ts";
 import type { ChartFile } from "./archive.ts";
 import { type Decoded, decodeStruct } from "./index-decode.ts";
@@ -59,13 +60,9 @@ function readStruct({ name, content }: ChartFile, shape: Shape & { kind: "struct
     const budget = { left: Math.max(aliasBudget, 2 * text.length) };
     return decodeStruct(document, shape, "", { source: "loose-yaml", budget });
   } catch (error) {
-    const told = error instanceof Error && error.name === "YAMLException" ? yamlProblem(error) : wordsOf(error);
+    const told = error instanceof Error && error.name === "YAMLException" ? yamlProblem(error) : messageOf(error);
     throw new Error(`cannot load ${name}: ${told.replace(/^the index /, "the file ")}`, { cause: error });
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function isMetadata(decoded: Decoded): decoded is ChartMetadata {

@@ -1,3 +1,4 @@
+import { isFields } from "../text/fields.ts";
 import { formatGoYaml } from "../text/go-yaml.ts";
 import { aliasedSize, parseYamlDocuments, yamlProblem } from "../text/yaml.ts";
 import type { ChartFile } from "./archive.ts";
@@ -38,7 +39,7 @@ function documentsOf(content: Uint8Array, name: string): Values[] {
   return documents.map((document) => {
     if (document === null || document === undefined) return {};
     const value = asJson(document, name);
-    if (!isMap(value)) throw unreadable(name, "the document is no map");
+    if (!isFields(value)) throw unreadable(name, "the document is no map");
     return value;
   });
 }
@@ -48,7 +49,7 @@ function asJson(value: unknown, name: string): unknown {
   if (typeof value === "bigint") return Number(value);
   if (typeof value === "number" && !Number.isFinite(value)) throw unreadable(name, "a number is not one of JSON");
   if (Array.isArray(value)) return value.map((item: unknown) => asJson(item, name));
-  if (!isMap(value)) return value;
+  if (!isFields(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, asJson(item, name)]));
 }
 
@@ -61,7 +62,7 @@ export function mergeValues(earlier: Values, later: Values): Values {
   const merged = new Map(Object.entries(earlier));
   for (const [key, value] of Object.entries(later)) {
     const known = merged.get(key);
-    merged.set(key, isMap(value) && isMap(known) ? mergeValues(known, value) : value);
+    merged.set(key, isFields(value) && isFields(known) ? mergeValues(known, value) : value);
   }
   return Object.fromEntries(merged);
 }
@@ -138,8 +139,4 @@ export function overwriteValues(chart: Chart, values: Values): boolean {
   chart.valuesFile = content;
   chart.values = values;
   return true;
-}
-
-function isMap(value: unknown): value is Values {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -5,6 +5,7 @@ import { basename, resolve, sep } from "node:path";
 import { loadEnvFile } from "node:process";
 import { pathToFileURL } from "node:url";
 import { defineCommand, runMain } from "citty";
+import { messageOf } from "../text/error-message.ts";
 
 /** A mistake of the caller's: the sentence is all there is to say. */
 class UsageError extends Error {
@@ -51,7 +52,7 @@ const invoke = defineCommand({
       console.log(JSON.stringify((await handler(event, context)) ?? null, null, 2));
       process.exit(0);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       console.error(error instanceof UsageError ? `invoke: ${message}` : `invoke: the function failed: ${message}`);
       process.exit(error instanceof UsageError ? 2 : 1);
     }
@@ -88,7 +89,7 @@ async function readEvent(file: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`${file} is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`${file} is not JSON: ${messageOf(error)}`);
   }
 }
 

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { ClusterClient } from "../cluster/client.ts";
 import { connect } from "../cluster/connect.ts";
 import { readKubeconfigContext } from "../host/kubeconfig-context.ts";
+import { messageOf } from "../text/error-message.ts";
 
 /** The options by which a command is told its cluster. It never guesses one: the current context may be anybody's. */
 export const namedCluster = {
@@ -25,7 +26,7 @@ export async function orTell(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    console.error(`sluice: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`sluice: ${messageOf(error)}`);
     process.exitCode = 1;
   }
 }

@@ -12,6 +12,7 @@ import { sampleContent, sampleName } from "../host/sample/sample-objects.ts";
 import { startSampleServer } from "../host/sample/sample-server.ts";
 import { kustomizeBinary } from "../kustomize/binary.ts";
 import { environmentCredentials } from "../platform/local/aws-credentials.ts";
+import { messageOf } from "../text/error-message.ts";
 import { installInto } from "./install-cluster.ts";
 import { requireKnownFlags } from "./known-flags.ts";
 import { requireKnownGates } from "./known-gates.ts";
@@ -74,7 +75,7 @@ export const start = defineCommand({
       requireKnownFlags(args, cmd.args ?? {});
       code = await run(parseStartOptions(args));
     } catch (error) {
-      console.error(`sluice: ${error instanceof Error ? error.message : String(error)}`);
+      console.error(`sluice: ${messageOf(error)}`);
     }
     // A start that was interrupted goes on in vain; watchdogs end the servers that it still makes.
     process.exit(code);

@@ -3,6 +3,7 @@ import { runtimeNamespace } from "../api/install/labels.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { createSettingsReader } from "../engine/settings.ts";
 import type { Logger } from "../platform/ports.ts";
+import { messageOf } from "../text/error-message.ts";
 import { parseObjectSelector } from "../text/label-selector.ts";
 import type { Say } from "./install-objects.ts";
 
@@ -32,7 +33,7 @@ export async function readWatched(client: ClusterClient, clusterId: string, say:
     return parseObjectSelector(text);
   } catch (error) {
     throw new Error(
-      `--watch-configs-label-selector of the placeholder ${component} is '${text}', which is no label selector: ${error instanceof Error ? error.message : String(error)}. Correct the Deployment's args and install again`,
+      `--watch-configs-label-selector of the placeholder ${component} is '${text}', which is no label selector: ${messageOf(error)}. Correct the Deployment's args and install again`,
     );
   }
 }

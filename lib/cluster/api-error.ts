@@ -1,3 +1,5 @@
+import { isFields } from "../text/fields.ts";
+
 /** The API server's refusal of a request: its HTTP status and what metav1.Status said. The message is the one client-go prints. */
 export class ApiError extends Error {
   readonly statusCode: number;
@@ -38,12 +40,12 @@ function parseStatus(body: string): { reason: string; message: string; causes: s
   } catch {
     return undefined;
   }
-  if (!isRecord(status) || status.kind !== "Status" || typeof status.message !== "string") return undefined;
-  const causes = isRecord(status.details) && Array.isArray(status.details.causes) ? status.details.causes : [];
+  if (!isFields(status) || status.kind !== "Status" || typeof status.message !== "string") return undefined;
+  const causes = isFields(status.details) && Array.isArray(status.details.causes) ? status.details.causes : [];
   return {
     reason: typeof status.reason === "string" ? status.reason : "",
     message: status.message,
-    causes: causes.flatMap((cause) => (isRecord(cause) && typeof cause.reason === "string" ? [cause.reason] : [])),
+    causes: causes.flatMap((cause) => (isFields(cause) && typeof cause.reason === "string" ? [cause.reason] : [])),
   };
 }
 
@@ -87,8 +89,4 @@ function targetOf(path: string): string {
   const [, group, resource, name] = match;
   const qualified = group === undefined ? `${resource}` : `${resource}.${group}`;
   return name === undefined ? qualified : `${qualified} ${decodeURIComponent(name)}`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

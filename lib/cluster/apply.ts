@@ -1,4 +1,5 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
+import { messageOf } from "../text/error-message.ts";
 import type { AppliedRecord } from "./applied-record.ts";
 import { applyStage, type Run } from "./apply-stage.ts";
 import type { ClusterClient } from "./client.ts";
@@ -124,7 +125,7 @@ export async function applyObjects(
   } catch (error) {
     // Whoever ended the apply did not learn that an object was refused.
     if (options.signal?.aborted === true) throw options.signal.reason;
-    throw new ApplyFailed(error instanceof Error ? error.message : String(error), run, error);
+    throw new ApplyFailed(messageOf(error), run, error);
   }
 }
 

@@ -1,9 +1,10 @@
 import { X509Certificate } from "node:crypto";
 import type { KubernetesObject } from "../api/object.ts";
+import { isFields } from "../text/fields.ts";
 import type { ApplyOptions } from "./apply.ts";
 import { knownResource } from "./known-resources.ts";
 import { groupOf } from "./order.ts";
-import { isRecord, recordsAt, valueAt } from "./unstructured.ts";
+import { recordsAt, valueAt } from "./unstructured.ts";
 import { withoutZeroValues } from "./zero-values.ts";
 
 /**
@@ -51,7 +52,7 @@ const textMaps = new Set(["labels", "annotations", "matchLabels", "nodeSelector"
 
 function withoutNulls(value: unknown, field = ""): unknown {
   if (Array.isArray(value)) return value.map((entry) => withoutNulls(entry));
-  if (!isRecord(value)) return value;
+  if (!isFields(value)) return value;
   if (quantityMaps.has(field)) return value;
   const entries = Object.entries(value);
   if (textMaps.has(field)) return Object.fromEntries(entries.map(([key, text]) => [key, text ?? ""]));
@@ -62,7 +63,7 @@ function withoutNulls(value: unknown, field = ""): unknown {
 
 function withData(secret: KubernetesObject): KubernetesObject {
   const { stringData, ...rest } = secret;
-  if (!isRecord(stringData)) return secret;
+  if (!isFields(stringData)) return secret;
   const encoded = Object.entries(stringData).map(([key, text]) => [key, Buffer.from(String(text)).toString("base64")]);
   const { apiVersion, kind, metadata } = secret;
   return { ...rest, apiVersion, kind, metadata, data: { ...asRecord(secret.data), ...Object.fromEntries(encoded) } };
@@ -87,7 +88,7 @@ function withoutBadAuthority(definition: KubernetesObject): KubernetesObject {
   if (typeof bundle !== "string" || bundle === "" || isCertificates(bundle)) return definition;
   const copy = structuredClone(definition);
   const config = valueAt(copy, ...path);
-  if (isRecord(config)) delete config.caBundle;
+  if (isFields(config)) delete config.caBundle;
   return copy;
 }
 
@@ -102,9 +103,9 @@ function isCertificates(bundle: string): boolean {
 }
 
 function asRecord(value: unknown): Record<string, unknown> {
-  return isRecord(value) ? value : {};
+  return isFields(value) ? value : {};
 }
 
 function isObject(value: unknown): value is KubernetesObject {
-  return isRecord(value) && isRecord(value.metadata) && typeof value.kind === "string";
+  return isFields(value) && isFields(value.metadata) && typeof value.kind === "string";
 }

@@ -1,4 +1,5 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
+import { isFields } from "../text/fields.ts";
 import type { ClusterClient } from "./client.ts";
 import { knownResource } from "./known-resources.ts";
 import { groupOf } from "./order.ts";
@@ -141,7 +142,7 @@ export async function resourcePath(client: ClusterClient, object: KubernetesObje
  */
 export function learnDefinition(client: ClusterClient, definition: KubernetesObject): void {
   const spec = definition.spec;
-  if (definition.kind !== "CustomResourceDefinition" || !isRecord(spec) || !isRecord(spec.names)) return;
+  if (definition.kind !== "CustomResourceDefinition" || !isFields(spec) || !isFields(spec.names)) return;
   const { kind, plural } = spec.names;
   if (
     typeof spec.group !== "string" ||
@@ -152,7 +153,7 @@ export function learnDefinition(client: ClusterClient, definition: KubernetesObj
     return;
   const { resources, learnt } = discoveryOf(client);
   for (const version of spec.versions) {
-    if (!isRecord(version) || typeof version.name !== "string") continue;
+    if (!isFields(version) || typeof version.name !== "string") continue;
     const apiVersion = `${spec.group}/${version.name}`;
     const key = `${apiVersion} ${kind}`;
     const resource = { apiVersion, kind, plural, namespaced: spec.scope === "Namespaced" };
@@ -188,13 +189,13 @@ async function readAll(client: ClusterClient, discovery: Discovery): Promise<voi
 
 /** An APIGroupDiscovery: its versions are in order of preference. */
 function learnGroup({ resources, preferred, stale }: Discovery, group: Record<string, unknown>): void {
-  const name = isRecord(group.metadata) && typeof group.metadata.name === "string" ? group.metadata.name : "";
+  const name = isFields(group.metadata) && typeof group.metadata.name === "string" ? group.metadata.name : "";
   for (const version of recordsOf(group.versions)) {
     if (typeof version.version !== "string") continue;
     const apiVersion = name === "" ? version.version : `${name}/${version.version}`;
     if (version.freshness === "Stale") stale.add(apiVersion);
     for (const { resource, responseKind, scope } of recordsOf(version.resources)) {
-      const kind = isRecord(responseKind) ? responseKind.kind : undefined;
+      const kind = isFields(responseKind) ? responseKind.kind : undefined;
       if (typeof resource !== "string" || typeof kind !== "string") continue;
       resources.set(`${apiVersion} ${kind}`, {
         apiVersion,
@@ -209,13 +210,9 @@ function learnGroup({ resources, preferred, stale }: Discovery, group: Record<st
 }
 
 function itemsOf(list: unknown): Record<string, unknown>[] {
-  return isRecord(list) ? recordsOf(list.items) : [];
+  return isFields(list) ? recordsOf(list.items) : [];
 }
 
 function recordsOf(value: unknown): Record<string, unknown>[] {
-  return Array.isArray(value) ? value.filter(isRecord) : [];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return Array.isArray(value) ? value.filter(isFields) : [];
 }

@@ -1,6 +1,6 @@
 import type { KubernetesObject, ManagedFieldsEntry } from "../api/object.ts";
+import { isFields } from "../text/fields.ts";
 import type { JsonPatchOperation } from "./objects.ts";
-import { isRecord } from "./unstructured.ts";
 
 const annotations = [
   "kubectl.kubernetes.io/last-applied-configuration",
@@ -78,7 +78,7 @@ function mergeFields(a: Record<string, unknown>, b: Record<string, unknown>): Re
   const merged: Record<string, unknown> = { ...a };
   for (const [field, below] of Object.entries(b)) {
     const present = merged[field];
-    if (!isRecord(present) || !isRecord(below)) merged[field] = below;
+    if (!isFields(present) || !isFields(below)) merged[field] = below;
     else if (isEmpty(present) === isEmpty(below)) merged[field] = mergeFields(present, below);
     else merged[field] = { ".": {}, ...present, ...below };
   }

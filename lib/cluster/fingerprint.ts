@@ -1,7 +1,8 @@
 import { createHash, createHmac } from "node:crypto";
 import type { KubernetesObject, ManagedFieldsEntry, ObjectMeta } from "../api/object.ts";
+import { isFields } from "../text/fields.ts";
 import type { ApplyOptions } from "./apply.ts";
-import { isRecord, textsAt } from "./unstructured.ts";
+import { textsAt } from "./unstructured.ts";
 
 /**
  * Digest of an object as it is wanted, and of what else decides how it is applied. A Secret's is keyed, as a plain digest
@@ -72,8 +73,8 @@ function describeManager(entry: ManagedFieldsEntry, fieldManager: string): strin
 function metadataKeys(entries: readonly ManagedFieldsEntry[], field: "f:labels" | "f:annotations"): Set<string> {
   const keys = entries.flatMap(({ fieldsV1 }) => {
     const metadata = fieldsV1?.["f:metadata"];
-    const owned = isRecord(metadata) ? metadata[field] : undefined;
-    return isRecord(owned) ? Object.keys(owned) : [];
+    const owned = isFields(metadata) ? metadata[field] : undefined;
+    return isFields(owned) ? Object.keys(owned) : [];
   });
   return new Set(keys.map((key) => key.replace(/^f:/, "")));
 }
@@ -86,7 +87,7 @@ function withoutKeys(values: Record<string, string> | undefined, keys: ReadonlyS
 function formatCanonical(value: unknown): string {
   return JSON.stringify(value, (_key, entry: unknown) => {
     if (typeof entry === "bigint") return `${entry}n`;
-    if (!isRecord(entry)) return entry;
+    if (!isFields(entry)) return entry;
     return Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
   });
 }

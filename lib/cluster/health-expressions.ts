@@ -1,5 +1,6 @@
 import type { KubernetesObject } from "../api/object.ts";
 import type { CelExpression } from "../text/cel.ts";
+import { messageOf } from "../text/error-message.ts";
 import type { ObjectStatus } from "./kstatus.ts";
 import { groupOf } from "./order.ts";
 import { valueAt } from "./unstructured.ts";
@@ -50,7 +51,7 @@ export async function compileHealthExpressions(
     try {
       rules.set(name, compileRule(expressions, parseCel, budget));
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
       throw new InvalidHealthExpressions(
         `failed to create custom status evaluator for healthchecks[${index}]: ${problem}`,
       );

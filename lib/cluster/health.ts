@@ -1,4 +1,5 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
+import { messageOf } from "../text/error-message.ts";
 import type { ClusterClient } from "./client.ts";
 import type { HealthRules } from "./health-expressions.ts";
 import { formatInventoryId } from "./inventory.ts";
@@ -116,6 +117,6 @@ async function countFailedPods(
 }
 
 function unknown(reference: ObjectReference, error: unknown): HealthObservation {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return { reference, status: "Unknown", message, error: message };
 }

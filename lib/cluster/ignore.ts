@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubernetesObject, ManagedFieldsEntry, ObjectReference } from "../api/object.ts";
+import { messageOf } from "../text/error-message.ts";
+import { isFields } from "../text/fields.ts";
 import { type LabelSelector, parseLabelSelector } from "../text/label-selector.ts";
 import { lookUp, removeAt, setAt } from "./json-pointer.ts";
 import { groupOf, versionOf } from "./order.ts";
-import { isRecord, textsAt } from "./unstructured.ts";
+import { textsAt } from "./unstructured.ts";
 
 /** Fields that somebody else may have (KS-150), by JSON pointers (RFC 6901), of the objects that `target` selects; without it of all. */
 export type IgnoreRule = { paths: readonly string[]; target?: IgnoreTarget };
@@ -85,7 +87,7 @@ function attempt<T>(what: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     throw new Error(`failed to create ignore rule selector: ${what}: ${message}`, { cause: error });
   }
 }
@@ -164,11 +166,11 @@ function ownedPath(
       value = Array.isArray(value) ? value[Number(segment)] : undefined;
       const item = value;
       const keys = owned.flatMap((fields) => Object.keys(fieldsAt(fields, path) ?? {}));
-      const key = keys.find((candidate) => isRecord(item) && isKeyOf(candidate, item));
+      const key = keys.find((candidate) => isFields(item) && isKeyOf(candidate, item));
       if (key === undefined) return undefined;
       path.push(key);
     } else {
-      value = isRecord(value) ? value[segment] : undefined;
+      value = isFields(value) ? value[segment] : undefined;
       path.push(`f:${segment}`);
     }
   }
@@ -179,7 +181,7 @@ function isKeyOf(candidate: string, item: Record<string, unknown>): boolean {
   if (!candidate.startsWith("k:")) return false;
   try {
     const keys: unknown = JSON.parse(candidate.slice(2));
-    return isRecord(keys) && Object.entries(keys).every(([key, value]) => isDeepStrictEqual(item[key], value));
+    return isFields(keys) && Object.entries(keys).every(([key, value]) => isDeepStrictEqual(item[key], value));
   } catch {
     return false;
   }
@@ -187,6 +189,6 @@ function isKeyOf(candidate: string, item: Record<string, unknown>): boolean {
 
 function fieldsAt(fields: Record<string, unknown>, path: readonly string[]): Record<string, unknown> | undefined {
   let below: unknown = fields;
-  for (const segment of path) below = isRecord(below) ? below[segment] : undefined;
-  return isRecord(below) ? below : undefined;
+  for (const segment of path) below = isFields(below) ? below[segment] : undefined;
+  return isFields(below) ? below : undefined;
 }

@@ -1,4 +1,4 @@
-import { isRecord } from "./unstructured.ts";
+import { isFields } from "../text/fields.ts";
 
 /** The fields that a JSON pointer (RFC 6901) names, one after the other; undefined where it is none. */
 function segmentsOf(pointer: string): string[] | undefined {
@@ -22,7 +22,7 @@ export function removeAt(document: unknown, pointer: string): void {
   const { parent, last } = place;
   if (Array.isArray(parent)) {
     if (isIndex(last) && Number(last) < parent.length) parent.splice(Number(last), 1);
-  } else if (isRecord(parent)) delete parent[last];
+  } else if (isFields(parent)) delete parent[last];
 }
 
 /** Sets the value at a JSON pointer, in place, where there is something to hold it; an item of a list only in place of another one. */
@@ -32,7 +32,7 @@ export function setAt(document: unknown, pointer: string, value: unknown): void 
   const { parent, last } = place;
   if (Array.isArray(parent)) {
     if (isIndex(last) && Number(last) < parent.length) parent[Number(last)] = value;
-  } else if (isRecord(parent) && last !== "__proto__") parent[last] = value;
+  } else if (isFields(parent) && last !== "__proto__") parent[last] = value;
 }
 
 function placeOf(document: unknown, pointer: string): { parent: unknown; last: string } | undefined {
@@ -43,7 +43,7 @@ function placeOf(document: unknown, pointer: string): { parent: unknown; last: s
 
 function step(value: unknown, segment: string): unknown {
   if (Array.isArray(value)) return isIndex(segment) ? value[Number(segment)] : undefined;
-  return isRecord(value) && Object.hasOwn(value, segment) ? value[segment] : undefined;
+  return isFields(value) && Object.hasOwn(value, segment) ? value[segment] : undefined;
 }
 
 function isIndex(segment: string): boolean {

@@ -1,7 +1,8 @@
 import type { KubernetesObject } from "../api/object.ts";
+import { isFields } from "../text/fields.ts";
 import type { HealthStatus } from "./health.ts";
 import { groupOf } from "./order.ts";
-import { isRecord, numberAt, recordsAt, textAt, valueAt } from "./unstructured.ts";
+import { numberAt, recordsAt, textAt, valueAt } from "./unstructured.ts";
 
 /** What the rules of kstatus make of one object. */
 export type ObjectStatus = { status: HealthStatus; message: string };
@@ -224,7 +225,7 @@ function checkDefinition(object: KubernetesObject): ObjectStatus {
 
 function conditionsOf(object: KubernetesObject): Condition[] {
   const status = object.status;
-  if (!isRecord(status)) return [];
+  if (!isFields(status)) return [];
   return recordsAt(status, "conditions").map((condition) => ({
     type: textAt(condition, "type"),
     status: textAt(condition, "status"),

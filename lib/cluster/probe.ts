@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { KubernetesObject } from "../api/object.ts";
+import { messageOf } from "../text/error-message.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApplyOptions } from "./apply.ts";
 import type { ClusterClient } from "./client.ts";
@@ -207,7 +208,7 @@ async function patchLive(
   try {
     return await patchObject(client, reference, { json: operations }, { fieldManager }, signal);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     throw new Refused(`${formatSubject(reference)} ${failure}: ${message}`, error);
   }
 }
@@ -251,7 +252,7 @@ function told<T>({ reference }: Planned, read: () => Promise<T>): () => Promise<
     try {
       return await read();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       throw new Refused(`${formatSubject(reference)} query failed: ${message}`, error);
     }
   };

@@ -1,4 +1,5 @@
 import type { KubernetesObject, ObjectReference } from "../api/object.ts";
+import { messageOf } from "../text/error-message.ts";
 import { isNotFound } from "./api-error.ts";
 import type { ClusterClient } from "./client.ts";
 import { concurrently } from "./concurrently.ts";
@@ -112,8 +113,4 @@ async function servedVersionOf(
     if (!(error instanceof NoKindMatch)) throw error;
     return preferredVersionOf(client, { group: groupOf(apiVersion), kind }, signal);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubernetesObject } from "../api/object.ts";
+import { messageOf } from "../text/error-message.ts";
+import { isFields } from "../text/fields.ts";
 import { ApiError, isNotFound } from "./api-error.ts";
 import type { ApplyOptions } from "./apply.ts";
 import type { ClusterClient } from "./client.ts";
 import { pathOf, resourceOf } from "./discovery.ts";
 import { isMarked } from "./object-metadata.ts";
 import { deleteObject, findMetadata, referenceTo } from "./objects.ts";
-import { isRecord } from "./unstructured.ts";
 
 /** Kinds whose names are not free, so that a new object cannot be tried beside the old one; their deletion also takes what they hold. */
 const fixedNames = new Set(["CustomResourceDefinition", "Namespace", "APIService"]);
@@ -54,7 +55,7 @@ export async function makeRoom(
         return { outcome: "gone", isTried };
     } catch (error) {
       if (!isNotFound(error)) {
-        return { outcome: "undeletable", error: error instanceof Error ? error.message : String(error) };
+        return { outcome: "undeletable", error: messageOf(error) };
       }
     }
   }
@@ -94,12 +95,12 @@ async function tryCreate(
 
 /** A Service without the addresses and ports that the old one holds until it goes. */
 function withoutTaken(object: KubernetesObject): KubernetesObject {
-  if (object.kind !== "Service" || !isRecord(object.spec)) return object;
+  if (object.kind !== "Service" || !isFields(object.spec)) return object;
   const { clusterIP, clusterIPs, healthCheckNodePort: _port, ports, ...spec } = object.spec;
   const isHeadless = clusterIP === "None";
   const free = Array.isArray(ports)
     ? ports.map((port: unknown) => {
-        if (!isRecord(port)) return port;
+        if (!isFields(port)) return port;
         const { nodePort: _nodePort, ...rest } = port;
         return rest;
       })

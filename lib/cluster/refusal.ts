@@ -1,11 +1,12 @@
 import type { ObjectReference } from "../api/object.ts";
+import { messageOf } from "../text/error-message.ts";
 import { ApiError, isNotFound } from "./api-error.ts";
 import { formatSubject } from "./subject.ts";
 
 /** What is said of an object whose dry run was refused (KS-136, KS-149), in Flux's words. */
 export function formatRefusal(reference: ObjectReference, error: unknown): string {
   const subject = formatSubject(reference);
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (isNotFound(error)) {
     const isNamespaceMissing = reference.namespace === undefined || reference.namespace === "";
     return isNamespaceMissing ? `${subject} namespace not specified: ${message}` : `${subject} not found: ${message}`;

@@ -1,5 +1,5 @@
 import type { KubernetesObject, ObjectMeta } from "../api/object.ts";
-import { isRecord } from "./unstructured.ts";
+import { isFields } from "../text/fields.ts";
 
 /** Where kubectl keeps the whole Secret once more. */
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
@@ -16,8 +16,8 @@ export function maskSecrets(
   const mask = (object: KubernetesObject, other: KubernetesObject, differing: string): KubernetesObject => ({
     ...object,
     metadata: withoutLastApplied(object.metadata),
-    ...(isRecord(object.data) ? { data: masked(object.data, other.data, differing) } : {}),
-    ...(isRecord(object.stringData) ? { stringData: masked(object.stringData, other.stringData, differing) } : {}),
+    ...(isFields(object.data) ? { data: masked(object.data, other.data, differing) } : {}),
+    ...(isFields(object.stringData) ? { stringData: masked(object.stringData, other.stringData, differing) } : {}),
   });
   return { live: mask(live, wanted, "*** (before)"), wanted: mask(wanted, live, "*** (after)") };
 }
@@ -29,7 +29,7 @@ function withoutLastApplied(metadata: ObjectMeta): ObjectMeta {
 }
 
 function masked(values: Record<string, unknown>, others: unknown, differing: string): Record<string, string> {
-  const present = isRecord(others) ? others : {};
+  const present = isFields(others) ? others : {};
   const isChanged = (key: string) => Object.hasOwn(present, key) && present[key] !== values[key];
   return Object.fromEntries(Object.keys(values).map((key) => [key, isChanged(key) ? differing : "***"]));
 }

@@ -1,7 +1,7 @@
 import type { KubernetesObject } from "../api/object.ts";
+import { isFields } from "../text/fields.ts";
 import { ApiError } from "./api-error.ts";
 import { knownResource } from "./known-resources.ts";
-import { isRecord } from "./unstructured.ts";
 
 const undeclared = ": field not declared in schema";
 
@@ -29,7 +29,7 @@ export function dropUndeclared(
 
 /** Removes the field at a path as structured-merge-diff prints it: `.spec.ports[port=53,protocol="TCP"].name`. */
 function removeField(value: unknown, path: string): boolean {
-  if (isRecord(value) && path.startsWith(".")) {
+  if (isFields(value) && path.startsWith(".")) {
     // A field's name may itself have dots.
     const rest = path.slice(1);
     const field = Object.keys(value)
@@ -54,5 +54,5 @@ function hasKeys(selector: string): (item: unknown) => boolean {
     value,
   }));
   return (item) =>
-    isRecord(item) && keys.every(({ key, value }) => item[key] === undefined || JSON.stringify(item[key]) === value);
+    isFields(item) && keys.every(({ key, value }) => item[key] === undefined || JSON.stringify(item[key]) === value);
 }

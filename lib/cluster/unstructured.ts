@@ -1,13 +1,10 @@
-/** Whether a value is a JSON object. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+import { isFields } from "../text/fields.ts";
 
 /** The value at a path of fields; undefined where the path ends early. */
 export function valueAt(object: unknown, ...path: string[]): unknown {
   let value = object;
   for (const field of path) {
-    if (!isRecord(value)) return undefined;
+    if (!isFields(value)) return undefined;
     value = value[field];
   }
   return value;
@@ -28,13 +25,13 @@ export function numberAt(object: unknown, otherwise: number, ...path: string[]):
 /** The JSON objects of the list at a path; empty where there is none. */
 export function recordsAt(object: unknown, ...path: string[]): Record<string, unknown>[] {
   const value = valueAt(object, ...path);
-  return Array.isArray(value) ? value.filter(isRecord) : [];
+  return Array.isArray(value) ? value.filter(isFields) : [];
 }
 
 /** The text values of the JSON object at a path, such as labels; empty where there is none. */
 export function textsAt(object: unknown, ...path: string[]): Record<string, string> {
   const value = valueAt(object, ...path);
-  if (!isRecord(value)) return {};
+  if (!isFields(value)) return {};
   return Object.fromEntries(
     Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );

@@ -1,4 +1,5 @@
 import type { KubernetesObject } from "../api/object.ts";
+import { messageOf } from "../text/error-message.ts";
 import { ApiError } from "./api-error.ts";
 import { isFrozen, isMarked } from "./object-metadata.ts";
 import { applyObject } from "./objects.ts";
@@ -58,7 +59,7 @@ export async function writeObject(
       return await applyObject(client, object, { fieldManager, force: true }, signal);
     } catch (error) {
       if (yielding === undefined && attempt < attempts && isWriteConflict(error)) continue;
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       throw new Refused(`${formatSubject(reference)} apply failed: ${message}`, error);
     }
   }

@@ -1,4 +1,4 @@
-import { isRecord } from "./unstructured.ts";
+import { isFields } from "../text/fields.ts";
 
 /**
  * Fields of Kubernetes' own kinds that its Go types (k8s.io/api v0.36) leave out of JSON where their value is the zero value: those
@@ -83,10 +83,10 @@ const names = new Map(
  */
 export function withoutZeroValues(value: unknown, parent = ""): unknown {
   if (Array.isArray(value)) return value.map((item) => withoutZeroValues(item, parent));
-  if (!isRecord(value)) return value;
+  if (!isFields(value)) return value;
   const kept = Object.entries(value).filter(([field, entry]) => !isOmitted(field, parent, entry));
   return Object.fromEntries(
-    kept.map(([field, entry]) => [field, isRecord(entry) && free.has(field) ? entry : withoutZeroValues(entry, field)]),
+    kept.map(([field, entry]) => [field, isFields(entry) && free.has(field) ? entry : withoutZeroValues(entry, field)]),
   );
 }
 
@@ -101,5 +101,5 @@ function zeroType(value: unknown): keyof typeof omitted | undefined {
   if (value === 0) return "number";
   if (value === "") return "text";
   if (Array.isArray(value)) return value.length === 0 ? "list" : undefined;
-  return isRecord(value) && Object.keys(value).length === 0 ? "map" : undefined;
+  return isFields(value) && Object.keys(value).length === 0 ? "map" : undefined;
 }

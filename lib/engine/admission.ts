@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { isFields } from "../text/fields.ts";
 import { kinds, requestedAtAnnotation } from "./kinds.ts";
 import type { ReferredKind } from "./references.ts";
 import { tokenOf } from "./token.ts";
@@ -240,8 +241,4 @@ function textMapOf(value: unknown): Record<string, string> {
 
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

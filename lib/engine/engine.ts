@@ -1,5 +1,6 @@
 import type { ClusterClient } from "../cluster/client.ts";
 import type { Platform } from "../platform/ports.ts";
+import { messageOf } from "../text/error-message.ts";
 import { type ClusterConnections, UnknownCluster } from "./clusters.ts";
 import { recordEvents } from "./events.ts";
 import { createFollowUps, requestOf } from "./follow-ups.ts";
@@ -53,7 +54,7 @@ export function createEngine(options: {
     } catch (error) {
       if (error instanceof UnknownCluster) throw error;
       const { cluster: clusterId, kind, namespace, name, cause } = item;
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       platform.log.error("a look failed", { cluster: clusterId, kind, namespace, name, cause: cause.type, message });
       if (!(await followUps.retryAfterError(item, seen))) throw error;
     }

@@ -1,6 +1,7 @@
 import type { KubernetesObject } from "../api/object.ts";
 import { ApiError, isNotFound } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
+import { isFields } from "../text/fields.ts";
 import type { FreshObject } from "./fresh.ts";
 import { kinds, pathOf } from "./kinds.ts";
 import type { Status } from "./reconciler.ts";
@@ -11,7 +12,7 @@ import type { Kind } from "./work-item.ts";
  * Lists are replaced as a whole; a field that `to` lacks becomes null.
  */
 export function mergePatch(from: unknown, to: unknown): unknown {
-  if (!isRecord(from) || !isRecord(to)) return equal(from, to) ? undefined : to;
+  if (!isFields(from) || !isFields(to)) return equal(from, to) ? undefined : to;
   const patch: Record<string, unknown> = {};
   for (const key of Object.keys(from)) if (to[key] === undefined && from[key] !== undefined) patch[key] = null;
   for (const [key, value] of Object.entries(to)) {
@@ -86,15 +87,11 @@ export async function writeFinalizers(
   }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function equal(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((item, index) => equal(item, b[index]));
-  if (isRecord(a) && isRecord(b)) {
+  if (isFields(a) && isFields(b)) {
     const keys = Object.keys(a).filter((key) => a[key] !== undefined);
     return (
       keys.length === Object.keys(b).filter((key) => b[key] !== undefined).length &&

@@ -1,4 +1,5 @@
 import type { Config, Key, PublicKey, Signature, SignaturePacket } from "openpgp";
+import { messageOf } from "../text/error-message.ts";
 
 /** The most characters of an armored signature. */
 const sizeLimit = 256 * 1024;
@@ -37,9 +38,7 @@ export async function verifyPgpSignature(
     try {
       rings.push(await readRing(ring));
     } catch (error) {
-      unreadable ??= new Error(
-        `unable to read armored key ring: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      unreadable ??= new Error(`unable to read armored key ring: ${messageOf(error)}`);
     }
   }
   if (rings.length === 0 && unreadable !== undefined) throw unreadable;

@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { compareVersions, parseVersion } from "../text/semver.ts";
 import { parseVersionRange, satisfies, type VersionRange } from "../text/semver-range.ts";
 import { parseCommit } from "./commit.ts";
@@ -77,7 +78,7 @@ export function readRange(text: string): VersionRange {
   try {
     return parseVersionRange(text);
   } catch (error) {
-    throw new GitError("invalid", `semver parse error: ${error instanceof Error ? error.message : String(error)}`);
+    throw new GitError("invalid", `semver parse error: ${messageOf(error)}`);
   }
 }
 

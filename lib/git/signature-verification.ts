@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { verifyPgpSignature } from "./pgp-signature.ts";
 import { signatureType } from "./signature-type.ts";
 import type { SignedObject } from "./signed-object.ts";
@@ -36,6 +37,6 @@ async function named(words: string, verify: () => Promise<string>): Promise<stri
   try {
     return await verify();
   } catch (error) {
-    throw new Error(`${words}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`${words}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { AuthMethod, Client, ClientChannel, ConnectConfig, ParsedKey } from "ssh2";
 import { openConnection } from "../platform/outbound.ts";
+import { messageOf } from "../text/error-message.ts";
 import { GitError } from "./git-error.ts";
 import { knownHost } from "./known-hosts.ts";
 import type { GitLimits } from "./limits.ts";
@@ -205,7 +206,7 @@ function handshakeError(words: string, cause: unknown): GitError {
 
 /** The words of an error, which may be a server's: without what is not printable, and bounded. */
 function wordsOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return message
     .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
     .trim()

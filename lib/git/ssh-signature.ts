@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { messageOf } from "../text/error-message.ts";
 import { parseSshPublicKey, type SshPublicKey, type SshSignatureParts } from "./ssh-public-key.ts";
 import { sshReader } from "./ssh-reader.ts";
 
@@ -25,7 +26,7 @@ export function verifySshSignature(signature: string, payload: Uint8Array, autho
     try {
       keys = parseAuthorizedKeys(entry);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       unreadable ??= new Error(`unable to parse authorized keys: unable to parse authorized key: ${why}`);
       continue;
     }
@@ -64,7 +65,7 @@ function unarmor(armored: string): SshSignature {
   try {
     return parseSignature(Buffer.from(base64, "base64"));
   } catch (error) {
-    throw failed(error instanceof Error ? error.message : String(error));
+    throw failed(messageOf(error));
   }
 }
 

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
+import { messageOf } from "../text/error-message.ts";
 import { formatYaml, parseYamlDocuments } from "../text/yaml.ts";
 import { type ExecCredential, execCredential } from "./exec-credential.ts";
 
@@ -82,7 +83,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    throw new Error(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`${path} cannot be read: ${messageOf(error)}`);
   }
 }
 

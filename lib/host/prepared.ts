@@ -1,6 +1,7 @@
 import { ApiError } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import { kinds, pathOf } from "../engine/kinds.ts";
+import { messageOf } from "../text/error-message.ts";
 
 /**
  * Makes sure that a cluster answers and serves Sluice's kinds. Throws a sentence that says what to do where it does not: a host that
@@ -13,7 +14,7 @@ export async function requirePrepared(client: ClusterClient, signal?: AbortSigna
       await client.request(signal === undefined ? request : { ...request, signal });
     } catch (error) {
       if (!(error instanceof ApiError)) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = messageOf(error);
         throw new Error(`the cluster does not answer: ${why}`, { cause: error });
       }
       if (error.statusCode === 401 || error.statusCode === 403)

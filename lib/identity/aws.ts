@@ -1,5 +1,7 @@
 import type { AwsCredentials } from "../platform/ports.ts";
-import { askCloud, formBody, isFields, messageOf, parseAnswer, textField } from "./cloud-request.ts";
+import { messageOf } from "../text/error-message.ts";
+import { isFields } from "../text/fields.ts";
+import { askCloud, formBody, parseAnswer, textField } from "./cloud-request.ts";
 import { type CloudIdentity, type CloudOptions, IdentityError, type ServiceAccount } from "./identity.ts";
 
 /** Audience of the token that STS takes. */

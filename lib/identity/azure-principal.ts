@@ -1,8 +1,9 @@
 import { constants, randomUUID, sign } from "node:crypto";
 import type { Exchange } from "../platform/exchange.ts";
+import { messageOf } from "../text/error-message.ts";
 import { cloudOf } from "./azure-clouds.ts";
 import type { ClientCertificate } from "./client-certificate.ts";
-import { formBody, messageOf, readTokenAnswer } from "./cloud-request.ts";
+import { formBody, readTokenAnswer } from "./cloud-request.ts";
 import { type AccessToken, IdentityError } from "./identity.ts";
 
 /** How a client proves to Entra ID that it is the one: a secret, or a certificate's key. */

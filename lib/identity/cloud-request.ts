@@ -1,4 +1,6 @@
 import { serviceExchange } from "../platform/exchange.ts";
+import { messageOf } from "../text/error-message.ts";
+import { isFields } from "../text/fields.ts";
 import { type AccessToken, type CloudOptions, IdentityError } from "./identity.ts";
 
 /** One request to a cloud's API. `body` is sent as it is; headers are complete but for its length. */
@@ -30,11 +32,6 @@ export async function askCloud(
   }
 }
 
-/** The text of an error, or what was thrown instead of one. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** The JSON object that an answer holds; undefined where it holds none. */
 export function parseAnswer(body: string): { [field: string]: unknown } | undefined {
   try {
@@ -43,11 +40,6 @@ export function parseAnswer(body: string): { [field: string]: unknown } | undefi
   } catch {
     return undefined;
   }
-}
-
-/** Whether a value is a JSON object. */
-export function isFields(value: unknown): value is { [field: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A field that must be a text that is not empty. */

@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import type { Exchange } from "../platform/exchange.ts";
-import { formBody, isFields, readTokenAnswer, textField } from "./cloud-request.ts";
+import { isFields } from "../text/fields.ts";
+import { formBody, readTokenAnswer, textField } from "./cloud-request.ts";
 import { type AccessToken, IdentityError } from "./identity.ts";
 
 /** Credentials of Google in a file: where their tokens are asked for, and what is sent for one. */

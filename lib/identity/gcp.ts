@@ -1,4 +1,5 @@
-import { askCloud, formBody, isFields, parseAnswer, textField } from "./cloud-request.ts";
+import { isFields } from "../text/fields.ts";
+import { askCloud, formBody, parseAnswer, textField } from "./cloud-request.ts";
 import { claimsOf } from "./generic.ts";
 import {
   type AccessToken,

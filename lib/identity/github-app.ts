@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
+import { messageOf } from "../text/error-message.ts";
 import { askCloud, type CloudRequest, parseAnswer, textField } from "./cloud-request.ts";
 import { type AccessToken, type CloudOptions, IdentityError } from "./identity.ts";
 
@@ -131,7 +132,7 @@ async function findInstallation(
     } catch (error) {
       if (options.signal.aborted) throw error;
       if (!(error instanceof Refused) || error.status !== 404) status = 0;
-      failures.push(`failed to find ${kind} installation: ${error instanceof Error ? error.message : String(error)}`);
+      failures.push(`failed to find ${kind} installation: ${messageOf(error)}`);
     }
   }
   throw new Refused(failures.join("\n"), status);

@@ -1,6 +1,7 @@
+import { isFields } from "../text/fields.ts";
 import { awsEndpoint } from "./aws.ts";
 import { awsSigner, signedHeaders } from "./aws-signature.ts";
-import { askCloud, isFields, parseAnswer, textField } from "./cloud-request.ts";
+import { askCloud, parseAnswer, textField } from "./cloud-request.ts";
 import { type AccessToken, type AwsCredentials, type CloudOptions, IdentityError } from "./identity.ts";
 
 /** What a cloud tells of a cluster: its address as the cloud writes it, and its authority as PEM. */

@@ -1,6 +1,7 @@
+import { isFields } from "../text/fields.ts";
 import { awsEndpoint } from "./aws.ts";
 import { awsSigner, signedHeaders } from "./aws-signature.ts";
-import { askCloud, isFields, parseAnswer, textField } from "./cloud-request.ts";
+import { askCloud, parseAnswer, textField } from "./cloud-request.ts";
 import { type AwsCredentials, type CloudOptions, IdentityError } from "./identity.ts";
 import type { RegistryLogin } from "./registry-login.ts";
 

@@ -1,6 +1,6 @@
+import { messageOf } from "../text/error-message.ts";
 import { awsCredentials } from "./aws.ts";
 import { azureToken } from "./azure.ts";
-import { messageOf } from "./cloud-request.ts";
 import { gcpToken } from "./gcp.ts";
 import { isHostName } from "./host-name.ts";
 import { type CloudIdentity, type CloudOptions, IdentityError } from "./identity.ts";

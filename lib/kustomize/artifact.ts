@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzip, gunzipSync } from "node:zlib";
+import { messageOf } from "../text/error-message.ts";
 import type { RemoteContent } from "./remote-content.ts";
 import { tarEntries } from "./tar-entries.ts";
 
@@ -91,7 +92,7 @@ async function open(tarGz: Uint8Array, allowed: ArtifactLimits): Promise<OpenArt
     return readArchive(await unpack(tarGz, allowed.bytes), allowed.entries);
   } catch (error) {
     if (error instanceof InvalidArtifact) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new InvalidArtifact(`artifact is not a tar.gz archive: ${reason}`, { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { messageOf } from "../text/error-message.ts";
 import type { OpenArtifact } from "./artifact.ts";
 import { isInside } from "./artifact-path.ts";
 import { BuildFailed } from "./build-failed.ts";
@@ -37,7 +38,7 @@ function readOwn(artifact: OpenArtifact, directory: string, fileName: string): S
   try {
     own = readKustomization(content, "lenient");
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     const fits = !(error instanceof DoesNotFit);
     throw new BuildFailed(
       fits ? `error converting YAML to JSON: ${reason}` : `error unmarshaling JSON: while decoding JSON: ${reason}`,

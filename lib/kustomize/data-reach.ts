@@ -1,10 +1,11 @@
 import { posix } from "node:path";
+import { isFields } from "../text/fields.ts";
 import { aliasedSize, parseYamlDocuments } from "../text/yaml.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { structsOf, textOf, textsOf } from "./kustomization-file.ts";
 import { isRemoteFile } from "./remote-address.ts";
 import { findFile, refuseAddress } from "./remote-reach.ts";
-import { isMapping, type Struct } from "./shape.ts";
+import type { Struct } from "./shape.ts";
 import { fileAt, isDirectoryAt, locate, locateData, nameOf, type Walk } from "./walk.ts";
 
 /** Characters that the aliases of one build may make: more than the largest object that a cluster stores. */
@@ -94,7 +95,7 @@ export function readPatchOrData(walk: Walk, directory: string, text: string, fie
 
 function readsAsObjects(text: string): boolean {
   try {
-    return parseYamlDocuments(text).every((document) => document === null || isMapping(document));
+    return parseYamlDocuments(text).every((document) => document === null || isFields(document));
   } catch {
     return false;
   }

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { messageOf } from "../text/error-message.ts";
 import type { ArtifactFile, OpenArtifact } from "./artifact.ts";
 import { selectPath } from "./artifact.ts";
 import { BuildFailed } from "./build-failed.ts";
@@ -116,7 +117,7 @@ async function decryptReference(walk: Walk, directory: string, path: string, for
     walk.decrypted.set(located, { content, executable: file.executable });
   } catch (error) {
     walk.decryptor.signal?.throwIfAborted();
-    throw failed(error instanceof Error ? error.message : String(error), error);
+    throw failed(messageOf(error), error);
   }
 }
 
@@ -130,7 +131,7 @@ function readLocal(artifact: OpenArtifact, directory: string): Struct {
   try {
     return readKustomization(content, "lenient");
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw failed(`failed to unmarshal kustomization file from '${path}': ${reason}`, error);
   }
 }

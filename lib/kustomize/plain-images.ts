@@ -1,8 +1,9 @@
 import { Doubtful } from "../text/certain-yaml.ts";
+import { isFields } from "../text/fields.ts";
 import { isPlainText } from "../text/go-yaml-plain.ts";
 import { textOf } from "./kustomization-file.ts";
 import type { Resource } from "./plain-resource.ts";
-import { isMapping, type Struct } from "./shape.ts";
+import type { Struct } from "./shape.ts";
 
 /** Where images are besides in containers at any depth (`imagesFieldSpecs` of kustomize 5.8.1). */
 const paths = ["spec", "spec/template/spec"].flatMap((pod) =>
@@ -62,12 +63,12 @@ function split(image: string): { name: string; tag: string; digest: string } {
 
 function changeContainers(value: unknown, change: Change): void {
   if (Array.isArray(value)) for (const item of value) changeContainers(item, change);
-  if (!isMapping(value)) return;
+  if (!isFields(value)) return;
   for (const [field, part] of Object.entries(value)) {
     changeContainers(part, change);
     if ((field !== "containers" && field !== "initContainers") || !Array.isArray(part)) continue;
     for (const container of part) {
-      if (!isMapping(container)) throw new Doubtful("a container of an unusual shape");
+      if (!isFields(container)) throw new Doubtful("a container of an unusual shape");
       changeField(container, "image", change);
     }
   }
@@ -80,7 +81,7 @@ function changeAt(value: unknown, [field = "", ...rest]: readonly string[], chan
     for (const item of value) changeAt(item, [field, ...rest], change);
     return;
   }
-  if (!isMapping(value) || (lists.has(field) && value[field] === null))
+  if (!isFields(value) || (lists.has(field) && value[field] === null))
     throw new Doubtful("an image in an unusual place");
   if (rest.length > 0) changeAt(value[field], rest, change);
   else changeField(value, field, change);

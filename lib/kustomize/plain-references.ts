@@ -1,7 +1,7 @@
 import { Doubtful } from "../text/certain-yaml.ts";
+import { isFields } from "../text/fields.ts";
 import { currentId, isClusterScoped, originalId, type Resource, setText } from "./plain-resource.ts";
 import { isSelected, referencesOf, type Selector } from "./reference-paths.ts";
-import { isMapping } from "./shape.ts";
 
 /** One reference to be followed: who refers, to what, and all that could be meant by which names. */
 type Search = {
@@ -41,7 +41,7 @@ export function followNames(resources: readonly Resource[]): void {
 function refuseOddSubjects(subjects: unknown): void {
   if (subjects === undefined || subjects === null) return;
   const isSubject = (subject: unknown) =>
-    isMapping(subject) &&
+    isFields(subject) &&
     ["kind", "namespace"].every((field) => !(field in subject) || typeof subject[field] === "string");
   if (!Array.isArray(subjects) || !subjects.every(isSubject)) throw new Doubtful("subjects of an unusual shape");
 }
@@ -53,7 +53,7 @@ function follow(search: Search, value: unknown, depth: number): void {
     for (const item of value) follow(search, item, depth);
     return;
   }
-  if (!isMapping(value) || field === undefined) throw new Doubtful("a reference of an unusual shape");
+  if (!isFields(value) || field === undefined) throw new Doubtful("a reference of an unusual shape");
   if (depth < search.path.length - 1) follow(search, value[field], depth + 1);
   else followLeaf(search, value, field);
 }
@@ -70,7 +70,7 @@ function followLeaf(search: Search, mapping: Record<string, unknown>, field: str
 function followValue(search: Search, value: unknown, container: object, at: string | number): void {
   if (value === null || value === undefined) return;
   if (typeof value === "string") followText(search, value, container, at);
-  else if (isMapping(value)) followMapping(search, value);
+  else if (isFields(value)) followMapping(search, value);
   else throw new Doubtful("a name that is no text");
 }
 
@@ -83,7 +83,7 @@ function followText(search: Search, name: string, container: object, at: string 
     // The same care as in a mapping: nothing that needs quotes.
     setText({}, "name", found);
     container[at] = found;
-  } else if (isMapping(container) && typeof at === "string") setText(container, at, found);
+  } else if (isFields(container) && typeof at === "string") setText(container, at, found);
 }
 
 /** A reference that has a name and a namespace: both follow. */
@@ -117,8 +117,7 @@ function reachableFrom(referrer: Resource): (resource: Resource) => boolean {
   if (isClusterScoped(referrer.object)) return () => true;
   const { namespace } = currentId(referrer);
   const { kind, subjects } = referrer.object;
-  const accounts =
-    kind === "RoleBinding" && Array.isArray(subjects) ? subjects.filter(isMapping).filter(isAccount) : [];
+  const accounts = kind === "RoleBinding" && Array.isArray(subjects) ? subjects.filter(isFields).filter(isAccount) : [];
   const bound = new Set<unknown>(accounts.map((account) => account.namespace));
   return (resource) =>
     isClusterScoped(resource.object) ||
@@ -163,7 +162,7 @@ function select(
 function isRole({ referrer, path }: Search, { previous }: Resource): boolean {
   if (path.join("/") !== "roleRef/name") return true;
   const { roleRef } = referrer.object;
-  if (!isMapping(roleRef)) return true;
+  if (!isFields(roleRef)) return true;
   const { apiGroup, kind } = roleRef;
   if (apiGroup === undefined || kind === undefined || apiGroup === null || kind === null) return true;
   if (typeof apiGroup !== "string" || typeof kind !== "string" || apiGroup === "" || kind === "")

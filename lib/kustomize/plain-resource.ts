@@ -1,8 +1,8 @@
 import type { KubernetesObject } from "../api/object.ts";
 import { Doubtful } from "../text/certain-yaml.ts";
+import { isFields } from "../text/fields.ts";
 import { compareKeys } from "../text/go-yaml-keys.ts";
 import { isPlainText } from "../text/go-yaml-plain.ts";
-import { isMapping } from "./shape.ts";
 
 /** What an object is known by, as kustomize compares it: `namespace` is the effective one. */
 export type Id = { group: string; version: string; kind: string; name: string; namespace: string };
@@ -36,9 +36,9 @@ export function toResource(document: unknown): Resource {
 }
 
 function isObject(value: unknown): value is KubernetesObject {
-  if (!isMapping(value)) return false;
+  if (!isFields(value)) return false;
   const { apiVersion, kind, metadata } = value;
-  return isName(apiVersion) && isName(kind) && isMapping(metadata) && isName(metadata.name);
+  return isName(apiVersion) && isName(kind) && isFields(metadata) && isName(metadata.name);
 }
 
 /** A name that stays text whatever is put around it, and that kustomize's own lists of names can hold. */
@@ -47,7 +47,7 @@ function isName(value: unknown): value is string {
 }
 
 function requireTexts(value: unknown): Record<string, unknown> {
-  if (!isMapping(value) || !Object.values(value).every((text) => typeof text === "string"))
+  if (!isFields(value) || !Object.values(value).every((text) => typeof text === "string"))
     throw new Doubtful("labels or annotations that are no texts");
   return value;
 }

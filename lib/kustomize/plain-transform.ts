@@ -1,6 +1,6 @@
 import { Doubtful } from "../text/certain-yaml.ts";
+import { isFields } from "../text/fields.ts";
 import { currentId, isClusterScoped, originalId, type Resource, refuseEqualIds, setText } from "./plain-resource.ts";
-import { isMapping } from "./shape.ts";
 
 /** What the field `namespace` of a kustomization does to its resources, those of its bases included. Throws Doubtful. */
 export function setNamespace(resources: readonly Resource[], namespace: string): void {
@@ -21,8 +21,8 @@ export function setNamespace(resources: readonly Resource[], namespace: string):
 }
 
 function convertsByWebhook(spec: unknown): boolean {
-  const conversion = isMapping(spec) ? spec.conversion : undefined;
-  return conversion !== undefined && (!isMapping(conversion) || "webhook" in conversion);
+  const conversion = isFields(spec) ? spec.conversion : undefined;
+  return conversion !== undefined && (!isFields(conversion) || "webhook" in conversion);
 }
 
 /** Of the subjects of a binding, those named `default` are taken to be in the same namespace. */
@@ -30,7 +30,7 @@ function setDefaultSubjects(subjects: unknown, namespace: string): void {
   if (subjects === undefined || subjects === null) return;
   if (!Array.isArray(subjects)) throw new Doubtful("subjects that are no list");
   for (const subject of subjects) {
-    if (!isMapping(subject) || typeof subject.name !== "string") throw new Doubtful("a subject without a name");
+    if (!isFields(subject) || typeof subject.name !== "string") throw new Doubtful("a subject without a name");
     if (subject.name === "default") setText(subject, "namespace", namespace);
   }
 }

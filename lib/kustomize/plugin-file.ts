@@ -1,3 +1,4 @@
+import { isFields } from "../text/fields.ts";
 import { parseYamlDocuments } from "../text/yaml.ts";
 import { BuildFailed } from "./build-failed.ts";
 import {
@@ -11,7 +12,7 @@ import {
   secretArguments,
   selector,
 } from "./kustomization-file.ts";
-import { DoesNotFit, decodeStruct, type Fields, isMapping, type Struct, writeStruct } from "./shape.ts";
+import { DoesNotFit, decodeStruct, type Fields, type Struct, writeStruct } from "./shape.ts";
 
 const textMap = { map: "text" } as const;
 const target = { fields: { selector, fieldPath: "text", filePathPosition: "integer" } } as const;
@@ -56,7 +57,7 @@ export function readPlugins(text: string): Struct[] | undefined {
     return undefined;
   }
   const present = documents.filter((document) => document !== null && document !== undefined);
-  if (!present.every(isMapping)) return undefined;
+  if (!present.every(isFields)) return undefined;
   return present.map(readPlugin);
 }
 

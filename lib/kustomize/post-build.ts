@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { KubernetesObject } from "../api/object.ts";
 import { substitutionBudget } from "../text/envsubst.ts";
+import { messageOf } from "../text/error-message.ts";
 import { formatGoYaml } from "../text/go-yaml.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { nameInBuild } from "./name-in-build.ts";
@@ -61,7 +62,7 @@ async function decryptDocument(
     return { object, text: formatGoYaml(object) };
   } catch (error) {
     signal?.throwIfAborted();
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new BuildFailed(`decryption failed for '${nameInBuild(document.object)}': ${reason}`, { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { isFields } from "../text/fields.ts";
 import type { OpenArtifact } from "./artifact.ts";
 import { resolvePath } from "./artifact-path.ts";
 import { BuildFailed } from "./build-failed.ts";
@@ -15,7 +16,7 @@ import { structsOf } from "./kustomization-file.ts";
 import { readPlugin } from "./plugin-reach.ts";
 import { isRemoteFile, parseRepository } from "./remote-address.ts";
 import { findBase, findRepository, refuseUnresolved } from "./remote-reach.ts";
-import { isMapping, type Struct, writeStruct } from "./shape.ts";
+import { type Struct, writeStruct } from "./shape.ts";
 import {
   type Clone,
   enter,
@@ -107,7 +108,7 @@ function visit(walk: Walk, directory: string, fileName: string, kustomization: S
   for (const field of ["crds", "configurations"])
     rewriteTexts(written, field, (path) => readData(walk, directory, path, field));
   const { openapi } = kustomization;
-  if (isMapping(openapi) && typeof openapi.path === "string") {
+  if (isFields(openapi) && typeof openapi.path === "string") {
     walk.schemas = true;
     written.openapi = { ...openapi, path: readData(walk, directory, openapi.path, "openapi") };
   }

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import { posix } from "node:path";
+import { isFields } from "../text/fields.ts";
 import { parseYamlDocuments } from "../text/yaml.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { isRemoteFile, parseRepository, type RepositoryAddress } from "./remote-address.ts";
 import { keyOf, type RemoteContent, type RemoteReference } from "./remote-content.ts";
-import { isMapping } from "./shape.ts";
 import { type Clone, cloneAt, tellAddress, tellClone, type Unresolved, type Walk } from "./walk.ts";
 
 /** Repositories that name one another: more than any layering of bases, and an end to a server that makes ever new ones. */
@@ -138,7 +138,7 @@ function whyNoFile(content: RemoteContent, url: string): string {
 function looksLike(bytes: Uint8Array): "objects" | "other" | "nothing" {
   try {
     const documents = parseYamlDocuments(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    const isObject = (document: unknown) => isMapping(document) && typeof document.kind === "string";
+    const isObject = (document: unknown) => isFields(document) && typeof document.kind === "string";
     return documents.every((document) => document === null || isObject(document)) ? "objects" : "other";
   } catch {
     return "nothing";

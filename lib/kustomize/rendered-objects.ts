@@ -1,7 +1,7 @@
 import type { KubernetesObject } from "../api/object.ts";
+import { isFields } from "../text/fields.ts";
 import { formatYaml, parseYamlDocuments } from "../text/yaml.ts";
 import { BuildFailed } from "./build-failed.ts";
-import { isMapping } from "./shape.ts";
 
 /**
  * The objects of rendered YAML: lists are taken apart, kustomizations dropped (KS-076). Throws BuildFailed for a document that is
@@ -45,9 +45,9 @@ function takeApart(document: KubernetesObject, refusal?: (value: unknown) => Bui
 
 /** Whether a parsed document has what every Kubernetes object has: an API version, a kind and a name. */
 export function isObject(value: unknown): value is KubernetesObject {
-  if (!isMapping(value)) return false;
+  if (!isFields(value)) return false;
   const { apiVersion, kind, metadata } = value;
-  return isName(apiVersion) && isName(kind) && isMapping(metadata) && isName(metadata.name);
+  return isName(apiVersion) && isName(kind) && isFields(metadata) && isName(metadata.name);
 }
 
 function isName(value: unknown): boolean {

@@ -1,3 +1,5 @@
+import { isFields } from "../text/fields.ts";
+
 /**
  * The types that Go decodes a configuration into, as far as they matter for reading one: kustomize matches field names
  * without regard to case and refuses what it does not know, and a fence is only as good as its reading of the same text.
@@ -32,13 +34,8 @@ export type Reading = "strict" | "lenient";
 /** Reads a parsed YAML value as a struct. Throws DoesNotFit. `name` is the struct's in Go, for messages. */
 export function decodeStruct(value: unknown, fields: Fields, reading: Reading, name: string): Struct {
   if (value === null || value === undefined) return {};
-  if (!isMapping(value)) throw new DoesNotFit(`cannot unmarshal ${nameOf(value)} into Go value of type types.${name}`);
+  if (!isFields(value)) throw new DoesNotFit(`cannot unmarshal ${nameOf(value)} into Go value of type types.${name}`);
   return readFields(value, fields, reading, `${name}.`);
-}
-
-/** Whether a parsed YAML value is a mapping. */
-export function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Writes a value as JSON that YAML reads as the same value: characters that YAML does not allow bare are escaped. */
@@ -81,7 +78,7 @@ function readValue(value: unknown, shape: Shape, reading: Reading, where: string
     if (!Array.isArray(value)) return misfit(value, where, `[]${typeName(shape.list)}`);
     return value.map((item) => readValue(item, shape.list, reading, where) ?? zero(shape.list));
   }
-  if (!isMapping(value)) return misfit(value, where, typeName(shape));
+  if (!isFields(value)) return misfit(value, where, typeName(shape));
   if ("fields" in shape) return readFields(value, shape.fields, reading, `${where}.`);
   const entries = Object.entries(value).map(([key, content]): [string, Value] => [
     key,

@@ -1,10 +1,11 @@
 import { type Budget, substituteVariables } from "../text/envsubst.ts";
+import { messageOf } from "../text/error-message.ts";
+import { isFields } from "../text/fields.ts";
 import { formatGoYaml } from "../text/go-yaml.ts";
 import { aliasedSize, parseYamlDocuments, yamlProblem } from "../text/yaml.ts";
 import { BuildFailed } from "./build-failed.ts";
 import { nameInBuild } from "./name-in-build.ts";
 import { isObject, type RenderedDocument } from "./rendered-objects.ts";
-import { isMapping } from "./shape.ts";
 
 /** How variables are put into rendered objects (`spec.postBuild`). */
 export type Substitution = {
@@ -61,7 +62,7 @@ function readAgain(text: string, fail: (reason: string, cause?: unknown) => Buil
   const copied = aliasedSize(text);
   if (copied > copiedLimit) throw fail("envsubst error: YAMLToJSON: yaml: document contains excessive aliasing");
   const value = readFirst(text, fail);
-  if (!isMapping(value)) {
+  if (!isFields(value)) {
     const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
     throw fail(`UnmarshalJSON: json: cannot unmarshal ${type} into Go value of type map[string]interface {}`);
   }
@@ -84,8 +85,4 @@ function refuseNotJson(value: unknown, fail: (reason: string) => BuildFailed): v
   if (typeof value !== "number" || Number.isFinite(value)) return;
   const shown = Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
   throw fail(`envsubst error: YAMLToJSON: json: unsupported value: ${shown}`);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

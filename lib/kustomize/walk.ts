@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { messageOf } from "../text/error-message.ts";
 import type { OpenArtifact } from "./artifact.ts";
 import { isBelow, outside, resolvePath } from "./artifact-path.ts";
 import { BuildFailed } from "./build-failed.ts";
@@ -131,7 +132,7 @@ export function findKustomization(
   try {
     return { fileName, kustomization: readKustomization(content, "strict") };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new BuildFailed(
       `kustomize build failed: couldn't make target for path '${nameOf(walk, directory)}': invalid Kustomization: ${reason}`,
       { cause: error },

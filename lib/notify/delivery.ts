@@ -1,4 +1,5 @@
 import { AddressRefused } from "../platform/tenant-address.ts";
+import { messageOf } from "../text/error-message.ts";
 import { PostRefused, post, type Transport } from "./post.ts";
 import type { ProviderRequest } from "./providers/provider-type.ts";
 
@@ -31,7 +32,7 @@ export async function deliver(request: ProviderRequest, transport: Transport, se
         error: "failed to execute request: context deadline exceeded",
         timedOut: true,
       };
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     if (error instanceof PostRefused || error instanceof AddressRefused)
       return { sent: false, retry: false, error: `failed to execute request: ${why}` };
     return { sent: false, retry: true, error: `failed to execute request: ${why}`, timedOut: false };

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { InvolvedObject } from "../engine/events.ts";
+import { isFields } from "../text/fields.ts";
 
 /** What an object says of itself, on its way to those who listen (EV-001). */
 export type NotificationEvent = {
@@ -99,8 +100,4 @@ export function parseEvent(value: unknown): NotificationEvent | undefined {
 
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
-}
-
-function isFields(value: unknown): value is { [field: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { QueueMessage } from "../platform/ports.ts";
+import { isFields } from "../text/fields.ts";
 import { type NotificationEvent, parseEvent } from "./event.ts";
 
 /**
@@ -37,8 +38,4 @@ export function timeOf({ id }: NotificationMessage): number | undefined {
 export function formatMessage(message: NotificationMessage): QueueMessage {
   const body = JSON.stringify(message);
   return { body, group: message.cluster, deduplication: createHash("sha256").update(body).digest("hex") };
-}
-
-function isFields(value: unknown): value is { [field: string]: unknown } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

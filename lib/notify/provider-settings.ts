@@ -1,6 +1,7 @@
 import { createSecureContext } from "node:tls";
 import type { Provider } from "../api/provider.ts";
 import type { ClusterClient } from "../cluster/client.ts";
+import { messageOf } from "../text/error-message.ts";
 import { parseYamlDocuments } from "../text/yaml.ts";
 import { isAnswer } from "./is-answer.ts";
 import type { Transport } from "./post.ts";
@@ -75,7 +76,7 @@ async function readSecret(
     return await readSecretData(cluster, { namespace, name }, signal);
   } catch (error) {
     if (!isAnswer(error)) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new ProviderInvalid(`failed to get secret '${namespace}/${name}': ${why}`);
   }
 }

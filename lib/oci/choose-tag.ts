@@ -1,4 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
+import { messageOf } from "../text/error-message.ts";
 import { compareVersions, parseVersion, type Version } from "../text/semver.ts";
 import { parseVersionRange, satisfies } from "../text/semver-range.ts";
 
@@ -47,7 +48,7 @@ function readRange(semver: string) {
   try {
     return parseVersionRange(semver);
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new Error(`semver '${semver.slice(0, 600)}' parse error: ${words}`, { cause: error });
   }
 }

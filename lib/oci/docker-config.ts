@@ -1,3 +1,4 @@
+import { isFields } from "../text/fields.ts";
 import { matchBeginning } from "../text/shell-pattern.ts";
 import type { RegistryCredentials } from "./authentication.ts";
 import type { RepositoryName } from "./repository-name.ts";
@@ -14,10 +15,10 @@ export type DockerConfig = readonly (readonly [address: string, auth: DockerAuth
  */
 export function readDockerConfig(text: string, { legacy = false }: { legacy?: boolean } = {}): DockerConfig {
   const config = parsed(text);
-  const auths = legacy || !isMap(config) ? config : (config.auths ?? {});
-  if (!isMap(auths)) throw new Error("the Docker configuration has no map of registries");
+  const auths = legacy || !isFields(config) ? config : (config.auths ?? {});
+  if (!isFields(auths)) throw new Error("the Docker configuration has no map of registries");
   return Object.entries(auths).map(([address, entry]) => {
-    if (!isMap(entry)) throw new Error("an entry of the Docker configuration is not an object");
+    if (!isFields(entry)) throw new Error("an entry of the Docker configuration is not an object");
     const text = (name: string) => {
       const value = entry[name];
       return typeof value === "string" ? value : "";
@@ -94,8 +95,4 @@ function parsed(text: string): unknown {
     // The parser's own words may quote a password.
     throw new Error("the Docker configuration is not valid JSON");
   }
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

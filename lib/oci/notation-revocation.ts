@@ -1,6 +1,7 @@
 import { verify } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { ask, readBody } from "../platform/ask.ts";
+import { messageOf } from "../text/error-message.ts";
 import { type DerValue, derTags, oidText, readDer } from "./der.ts";
 import { type Certificate, readExtensions, usages } from "./notation-certificate.ts";
 import { signatureDigests } from "./signature-algorithms.ts";
@@ -46,7 +47,7 @@ async function ofFirstList(
       return isListed(certificate, await fetchList(address, signal), issuer, now);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       log(`the list of revoked certificates at ${address.slice(0, 200)} is of no use: ${why}`);
     }
   }

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { messageOf } from "../text/error-message.ts";
 import { type DistinguishedName, distinguishedName, isWithin } from "./distinguished-name.ts";
 import { parseImage } from "./image.ts";
 import type { Certificate } from "./notation-certificate.ts";
@@ -190,7 +191,7 @@ function subjectOf(leaf: Certificate | undefined): DistinguishedName {
   try {
     return distinguishedName(pairs, told);
   } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error));
+    throw wrong(messageOf(error));
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { VerificationError } from "./verification-error.ts";
 
 /** Who may have signed: regular expressions in the syntax of RE2 (VER-008). */
@@ -29,7 +30,7 @@ export async function identityMatcher(
       if (pattern.programSize() > limits.steps) throw new Error("the expression is too large");
       return (text: string) => pattern.matcher(text).find();
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error);
+      const words = messageOf(error);
       throw new VerificationError(`malformed ${what} in identity: ${told} : ${words}`, { cause: error });
     }
   };

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ask, readBody } from "../platform/ask.ts";
 import { AskError } from "../platform/ask-error.ts";
 import { type Outbound, withoutCertificate } from "../platform/outbound.ts";
+import { messageOf } from "../text/error-message.ts";
 import { authorize, parseChallenge, type RegistryCredentials } from "./authentication.ts";
 import { RegistryError, refusal } from "./registry-error.ts";
 import { isLocalHost, type RepositoryName, requestHost } from "./repository-name.ts";
@@ -155,7 +156,7 @@ async function discard(answer: IncomingMessage): Promise<void> {
 /** What failed on the way, as an error of the registry. */
 export function registryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
-  return new RegistryError(0, [], error instanceof Error ? error.message : String(error), { cause: error });
+  return new RegistryError(0, [], messageOf(error), { cause: error });
 }
 
 /** As go-containerregistry tells it: statuses of the moment, and connections that were lost. */

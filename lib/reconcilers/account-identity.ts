@@ -6,6 +6,7 @@ import { roleOf } from "../identity/aws.ts";
 import { azureIdentityOf } from "../identity/azure.ts";
 import { gcpIdentityOf } from "../identity/gcp.ts";
 import { type CloudIdentity, IdentityError, type RequestToken, type ServiceAccount } from "../identity/identity.ts";
+import { messageOf } from "../text/error-message.ts";
 
 /** The providers of Flux that stand for an identity. */
 export type CloudProvider = "aws" | "azure" | "gcp" | "generic";
@@ -141,8 +142,4 @@ function checkAnnotations(provider: CloudProvider, account: ServiceAccount): voi
       { cause: error },
     );
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@ import type { FailureReason } from "../api/reason.ts";
 import { concurrently } from "../cluster/concurrently.ts";
 import type { Context, EventRecord, Finalizer, KindReconciler, Outcome } from "../engine/reconciler.ts";
 import { openSpool, type Spool } from "../platform/spool.ts";
+import { messageOf } from "../text/error-message.ts";
 import { buildOutput, forgetEarlier } from "./artifact-generator/build.ts";
 import { detectDrift } from "./artifact-generator/drift.ts";
 import { expandOutputs, type Output, PatternError } from "./artifact-generator/expand.ts";
@@ -286,7 +287,3 @@ const finalizeGenerator: Finalizer = async (object, context) => {
     return { done: false, events: [event], again: { backOff: true } };
   }
 };
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -3,6 +3,7 @@ import type { KubernetesObject } from "../api/object.ts";
 import type { Context } from "../engine/reconciler.ts";
 import { artifactToken } from "../engine/token.ts";
 import { wrongDigest } from "../platform/artifact-digest.ts";
+import { messageOf } from "../text/error-message.ts";
 
 /**
  * Where the store keeps a file of an object's artifacts: `<cluster>/<kind>/<namespace>/<name>/<file>`. What follows the
@@ -103,7 +104,7 @@ export async function collectGarbage(
     return keys.length;
   } catch (error) {
     context.log.warn("artifacts could not be collected", {
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     });
     return 0;
   }

@@ -4,6 +4,7 @@ import { fetchObjects, type Selection, selectObjects } from "../bucket/fetch-buc
 import type { KindReconciler } from "../engine/reconciler.ts";
 import { type DigestAlgorithm, isDigestAlgorithm } from "../platform/artifact-digest.ts";
 import type { Json } from "../platform/ports.ts";
+import { messageOf } from "../text/error-message.ts";
 import { parseGoDuration } from "../text/go-duration.ts";
 import type { BucketAccess } from "./bucket/access.ts";
 import { openAzure } from "./bucket/azure-access.ts";
@@ -63,7 +64,7 @@ async function open({ object, context }: BucketPass): Promise<BucketAccess> {
     return await openBucket(object, secrets, context);
   } catch (error) {
     if (error instanceof SourceFailure) throw error;
-    throw new SourceFailure("FetchFailed", "AuthenticationFailed", wordsOf(error), { cause: error });
+    throw new SourceFailure("FetchFailed", "AuthenticationFailed", messageOf(error), { cause: error });
   }
 }
 
@@ -170,10 +171,6 @@ function told({ object, status }: BucketPass, files: number): SourceResult {
 function operationFailed(error: unknown, secrets: readonly string[]): SourceFailure {
   // A shorter one is part of too many words, and none for a store to go by.
   const telling = secrets.filter(({ length }) => length >= 4);
-  const words = telling.reduce((text, secret) => text.replaceAll(secret, "*****"), wordsOf(error));
+  const words = telling.reduce((text, secret) => text.replaceAll(secret, "*****"), messageOf(error));
   return new SourceFailure("FetchFailed", "BucketOperationFailed", words, { cause: error });
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

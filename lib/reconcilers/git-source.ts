@@ -1,6 +1,7 @@
 import type { GitRepository } from "../api/git-repository.ts";
 import { GitError } from "../git/git-error.ts";
 import { toldUrl } from "../git/git-source.ts";
+import { messageOf } from "../text/error-message.ts";
 import type { AskedSource } from "./git-repository/asked-source.ts";
 import type { CredentialContext } from "./git-repository/credentials.ts";
 import { readObjectProxy, readRemote } from "./git-repository/remote.ts";
@@ -10,7 +11,7 @@ import { urlProblem } from "./source/url-problem.ts";
 /** What failed, as the object's status tells it (GIT-017, GIT-018, GIT-022). Errors that are not Git's are the fetch's as well. */
 export function gitFailure(error: unknown, signal: AbortSignal): SourceFailure {
   if (error instanceof SourceFailure) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (error instanceof GitError && error.code === "empty") {
     return new SourceFailure("FetchFailed", "EmptyGitRepository", message, { cause: error });
   }

@@ -4,6 +4,7 @@ import type { HelmRepository } from "../api/helm-repository.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import { ApiError, isNotFound } from "../cluster/api-error.ts";
 import { getObject } from "../cluster/objects.ts";
+import { messageOf } from "../text/error-message.ts";
 import { ownArtifactKey } from "./artifact-storage.ts";
 import { type Build, type ChartPass, fileName, summaryOf, tellBuild } from "./helm-chart/build.ts";
 import { buildFailure, isBuildFailure, withoutBuild } from "./helm-chart/build-failure.ts";
@@ -108,7 +109,7 @@ async function readSource({ artifacts }: ChartPass["context"], key: string, isRe
   try {
     return await (isRemote ? artifacts.head(key) : artifacts.get(key));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     const message = `failed to open source artifact: ${why}`;
     throw new SourceFailure("FetchFailed", "ReadOperationFailed", message, { cause: error });
   }

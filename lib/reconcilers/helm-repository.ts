@@ -6,6 +6,7 @@ import type { ChartRepository } from "../chart/repository.ts";
 import type { Context, KindReconciler } from "../engine/reconciler.ts";
 import { digestOf, isDigestAlgorithm } from "../platform/artifact-digest.ts";
 import type { Json } from "../platform/ports.ts";
+import { messageOf } from "../text/error-message.ts";
 import { repositoryClient } from "./helm-repository/client.ts";
 import { humanSize } from "./helm-repository/human-size.ts";
 import { toldUrl, withoutUser } from "./helm-repository/told-url.ts";
@@ -93,7 +94,7 @@ async function repositoryOf({ object, context }: RepositoryPass): Promise<ChartR
     if (client.type === "default") return client.repository;
     throw new Error("the repository is a registry");
   } catch (error) {
-    throw new SourceFailure("FetchFailed", "AuthenticationFailed", wordsOf(error), { cause: error });
+    throw new SourceFailure("FetchFailed", "AuthenticationFailed", messageOf(error), { cause: error });
   }
 }
 
@@ -103,7 +104,7 @@ function invalidUrl(words: string): SourceFailure {
 
 /** HR-006. */
 function fetchFailed(error: unknown, signal: AbortSignal): SourceFailure {
-  const words = signal.aborted ? "context deadline exceeded" : wordsOf(error);
+  const words = signal.aborted ? "context deadline exceeded" : messageOf(error);
   const message = `failed to fetch Helm repository index: failed to cache index to temporary file: ${words}`;
   return new SourceFailure("FetchFailed", "Failed", message, { cause: error });
 }
@@ -150,7 +151,7 @@ function indexed(bytes: Uint8Array, size: number): Buffer {
   try {
     return formatIndex(parseIndex(bytes, { size }));
   } catch (error) {
-    const message = `failed to load Helm repository from index YAML: failed to load index: ${wordsOf(error)}`;
+    const message = `failed to load Helm repository from index YAML: failed to load index: ${messageOf(error)}`;
     throw new SourceFailure("FetchFailed", "IndexationFailed", message, { cause: error });
   }
 }
@@ -167,8 +168,4 @@ function told({ object, status }: RepositoryPass): SourceResult {
     inStorage: { reason: "Succeeded", message: `stored artifact: revision '${revision}'` },
     event: { message: `stored fetched index of ${told} from '${withoutUser(object.spec.url)}'` },
   };
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -110,7 +110,10 @@ describe("an OCIRepository", () => {
     ]);
     front.requests.length = 0;
     const same = await handled("app");
-    expect(front.requests.map((request) => request.told)).toEqual([`HEAD ${repository}/manifests/latest`]);
+    // The minute's look may come to the one that was asked for.
+    expect(new Set(front.requests.map((request) => request.told))).toEqual(
+      new Set([`HEAD ${repository}/manifests/latest`]),
+    );
     expect(same.status?.artifact).toEqual(artifact);
     expect(conditionOf(same.status, "Ready")?.status).toBe("True");
     const second = await push("latest", { "app.yaml": "a: 2\n" });

@@ -8,6 +8,7 @@ import { isDigest, openRegistry, type Registry } from "../oci/registry.ts";
 import { RegistryError } from "../oci/registry-error.ts";
 import type { Json } from "../platform/ports.ts";
 import type { Spool } from "../platform/spool.ts";
+import { messageOf } from "../text/error-message.ts";
 import { archiveLayer } from "./oci-repository/layer.ts";
 import { type Remote, readRemote } from "./oci-repository/remote.ts";
 import { checkSignature, forgetFailedCheck } from "./oci-repository/signature.ts";
@@ -243,6 +244,6 @@ async function step<T>(pass: OCIPass, reason: FailureReason, words: string, work
 
 function failed(reason: FailureReason, words: string, error: unknown, { signal, context }: OCIPass): SourceFailure {
   const isLate = (signal.aborted || context.signal.aborted) && !(error instanceof RegistryError);
-  const why = isLate ? "context deadline exceeded" : error instanceof Error ? error.message : String(error);
+  const why = isLate ? "context deadline exceeded" : messageOf(error);
   return new SourceFailure("FetchFailed", reason, words === "" ? why : `${words}: ${why}`, { cause: error });
 }

@@ -5,6 +5,7 @@ import { indexReceiver, unindexReceiver } from "../notify/receiver-index.ts";
 import { receiverTypes } from "../notify/receivers/receiver-types.ts";
 import { readSecretData } from "../notify/secret-data.ts";
 import { webhookPath } from "../notify/webhook-path.ts";
+import { messageOf } from "../text/error-message.ts";
 import { formatGoDuration, parseGoDuration } from "../text/go-duration.ts";
 import { type ConditionEditor, editConditions } from "./condition-editor.ts";
 
@@ -64,7 +65,7 @@ async function readToken(
     return { value };
   } catch (error) {
     if (!isAnswer(error)) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return { missing: `unable to read token from secret ${named} error: ${why}` };
   }
 }

@@ -8,6 +8,7 @@ import type { Context } from "../engine/reconciler.ts";
 import { type Endpoints, IdentityError } from "../identity/identity.ts";
 import { createTokenCache } from "../identity/token-cache.ts";
 import { tenantAddress } from "../platform/tenant-address.ts";
+import { messageOf } from "../text/error-message.ts";
 import { readIdentity } from "./account-identity.ts";
 import { providers } from "./remote-provider.ts";
 
@@ -172,8 +173,4 @@ function isProvider(name: string): name is keyof typeof providers {
 
 function keyOf({ kind, namespace, name }: RemoteOwner, { clusterId }: Pick<Context, "clusterId">): string {
   return `${clusterId}/${kind}/${namespace}/${name}`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

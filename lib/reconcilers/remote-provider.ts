@@ -13,6 +13,7 @@ import {
   parseEksArn,
 } from "../identity/managed-cluster.ts";
 import type { Ending } from "../identity/token-cache.ts";
+import { messageOf } from "../text/error-message.ts";
 import type { NamedIdentity } from "./account-identity.ts";
 
 /** What a ConfigMap says of a remote cluster (KS-213); absent keys are empty. */
@@ -200,6 +201,6 @@ function believed(value: ManagedCluster): Ending<ManagedCluster> {
 }
 
 function inWords(error: unknown): never {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   throw new IdentityError(`failed to get access token for cluster: ${message}`, { cause: error });
 }

@@ -1,4 +1,5 @@
 import type { Decrypter } from "age-encryption";
+import { messageOf } from "../text/error-message.ts";
 import { isSshKey, sshIdentity } from "./age-ssh.ts";
 import type { AgeKey, KeyService } from "./keys.ts";
 
@@ -25,7 +26,7 @@ export async function importAgeIdentities(text: string): Promise<AgeIdentities> 
     try {
       return [sshIdentity(text)];
     } catch (error) {
-      throw wrong(error instanceof Error ? error.message : String(error));
+      throw wrong(messageOf(error));
     }
   }
   const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));
@@ -66,7 +67,7 @@ export function ageService(identities: AgeIdentities): KeyService<AgeKey> | unde
 }
 
 function reasonOf(error: unknown, identities: AgeIdentities): string {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   if (reason !== "no identity matched any of the file's recipients") return reason.slice(0, 200);
   // age's own words.
   return identities.length === 1

@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { type KeyGroup, type KeyServices, keyName, type MasterKey } from "./keys.ts";
 import type { Metadata } from "./metadata.ts";
 import { combineShares } from "./shamir.ts";
@@ -102,8 +103,4 @@ function failureOf(results: readonly GroupResult[], threshold: number): string {
   const named = groups.join("\n\n");
   const reasons = named.length > messageLimit ? `${named.slice(0, messageLimit)}...` : named;
   return `Failed to get the data key required to decrypt the SOPS file.\n\n${reasons}\n\n${wrapLines(end, 75)}`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,5 @@
+import { messageOf } from "../text/error-message.ts";
+import { isFields } from "../text/fields.ts";
 import { decryptDocument, decryptText } from "./decrypt.ts";
 import { detectFormat, formatForPath } from "./formats.ts";
 import type { KeyServices } from "./keys.ts";
@@ -38,10 +40,6 @@ export async function decryptObject<T extends EncryptedObject>(
 
 function hasMac({ sops }: EncryptedObject): boolean {
   return isFields(sops) && typeof sops.mac === "string" && sops.mac !== "";
-}
-
-function isFields(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 async function decryptWhole<T extends EncryptedObject>(
@@ -98,5 +96,5 @@ function nameOf({ metadata }: EncryptedObject): string {
 }
 
 function failed(what: string, error: unknown): Error {
-  return new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+  return new Error(`${what}: ${messageOf(error)}`);
 }

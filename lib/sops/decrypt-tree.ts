@@ -1,4 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
+import { messageOf } from "../text/error-message.ts";
 import { decryptScalar, isEncryptedText } from "./cipher.ts";
 import { formatFixed } from "./go-float.ts";
 import { compileRule, type Rule } from "./rule.ts";
@@ -46,7 +47,7 @@ export async function decryptTree(
     const plain = documents.map((document) => decryptBranch(document, [], walk));
     return { documents: plain, mac: hash.digest("hex").toUpperCase() };
   } catch (error) {
-    throw new Error(`Error walking tree: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`Error walking tree: ${messageOf(error)}`);
   }
 }
 
@@ -100,7 +101,7 @@ function decryptEncrypted(value: Scalar, path: readonly string[], { dataKey }: W
     const plain = decryptScalar(value, dataKey, placeOf(path));
     return "value" in plain ? plain.value : plain;
   } catch (error) {
-    throw new Error(`Could not decrypt value: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`Could not decrypt value: ${messageOf(error)}`);
   }
 }
 

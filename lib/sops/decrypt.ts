@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { decryptScalar } from "./cipher.ts";
 import { recoverDataKey } from "./data-key.ts";
 import { decryptTree } from "./decrypt-tree.ts";
@@ -96,5 +97,5 @@ function verifyMac(mac: string, metadata: Metadata, dataKey: Uint8Array): void {
 }
 
 function failed(what: string, error: unknown): Error {
-  return new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+  return new Error(`${what}: ${messageOf(error)}`);
 }

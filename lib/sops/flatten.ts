@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { type Branch, depthLimit, type Entry, isRemark, type Value } from "./tree.ts";
 
 /** A tree under construction: a value, or names or positions that lead on. */
@@ -17,7 +18,7 @@ export function unflatten(branch: Branch): Branch {
     try {
       place(item, root);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       throw new Error(`Error while unflattening ${JSON.stringify(item.key.slice(0, 200))}: ${why}`);
     }
   }
@@ -25,7 +26,7 @@ export function unflatten(branch: Branch): Branch {
     const tree = convertNames(root);
     return tree;
   } catch (error) {
-    throw new Error(`Error while unflattening: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`Error while unflattening: ${messageOf(error)}`);
   }
 }
 

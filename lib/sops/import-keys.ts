@@ -1,3 +1,4 @@
+import { messageOf } from "../text/error-message.ts";
 import { type AgeIdentity, ageService, importAgeIdentities } from "./age.ts";
 import type { KeyServices } from "./keys.ts";
 import { importPgpKeyring, pgpService } from "./pgp.ts";
@@ -43,9 +44,7 @@ export async function importKeys(
 ): Promise<KeyServices> {
   const what = ageOnly ? "sops SOPS age decryption Secret" : "sops decryption Secret";
   const failed = (entry: string, error: unknown) =>
-    new Error(
-      `failed to import '${entry}' data from ${what} '${namespace}/${name}': ${error instanceof Error ? error.message : String(error)}`,
-    );
+    new Error(`failed to import '${entry}' data from ${what} '${namespace}/${name}': ${messageOf(error)}`);
   const identities: AgeIdentity[] = [];
   const keyring = [];
   const named = [...entries].filter(([entry]) => entry.endsWith(".agekey") || (entry.endsWith(".asc") && !ageOnly));

@@ -1,4 +1,5 @@
 import type { PrivateKey } from "openpgp";
+import { messageOf } from "../text/error-message.ts";
 import type { KeyService, PgpKey } from "./keys.ts";
 
 /** The private keys of an `.asc` entry. */
@@ -52,7 +53,7 @@ export function pgpService(keyring: PgpKeyring): KeyService<PgpKey> | undefined 
 }
 
 function reasonOf(error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   // What openpgp says where none of the keys is one of the message's.
   if (/No decryption key packets found|Session key decryption failed/.test(reason)) return "No secret key";
   return (reason.split("\n")[0] ?? "").slice(0, 200);

@@ -5,6 +5,7 @@ import type { Context } from "../../engine/reconciler.ts";
 import { archiveTree, type TreeEntry } from "../../platform/archive/archive-tree.ts";
 import { digestOf } from "../../platform/artifact-digest.ts";
 import type { Spool } from "../../platform/spool.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { ignoreRules, isIgnored } from "../../text/source-ignore.ts";
 import { artifactAddress, artifactKey, collectGarbage, storedProblem } from "../artifact-storage.ts";
 import { keepPast, rememberArtifact } from "../source/artifact-history.ts";
@@ -93,8 +94,4 @@ function* entriesOf(tree: Tree): Generator<TreeEntry> {
 
 function ownerOf(name: string, namespace: string): KubernetesObject {
   return { apiVersion: "source.toolkit.fluxcd.io/v1", kind: "ExternalArtifact", metadata: { name, namespace } };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

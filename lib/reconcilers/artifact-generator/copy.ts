@@ -2,6 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { CopyOperation } from "../../api/artifact-generator.ts";
 import { ArchiveError } from "../../platform/archive/tar-entries.ts";
 import type { Spool } from "../../platform/spool.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { type Excludes, parseExcludes } from "./exclude.ts";
 import { globTree, globTreeRecursively, isPattern, literalPrefix } from "./glob.ts";
 import { mergeFiles } from "./merge-files.ts";
@@ -215,8 +216,4 @@ function unpackWords(error: unknown): string {
 
 function isTarball(path: string): boolean {
   return /\.(tar\.gz|tgz)$/i.test(path);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@ import type { ArtifactGenerator, GeneratedArtifact } from "../../api/artifact-ge
 import type { ExternalArtifact, ExternalArtifactStatus } from "../../api/external-artifact.ts";
 import { kinds, pathOf } from "../../engine/kinds.ts";
 import type { Context, Outcome } from "../../engine/reconciler.ts";
+import { messageOf } from "../../text/error-message.ts";
 import type { BuiltArtifact } from "./build.ts";
 import type { Output } from "./expand.ts";
 import { externalObject, holds } from "./external-object.ts";
@@ -99,8 +100,4 @@ function statusOf(current: ExternalArtifact, artifact: Artifact, { clock }: Cont
       ...others,
     ],
   };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -7,6 +7,7 @@ import { concurrently } from "../../cluster/concurrently.ts";
 import { kinds, pathOf } from "../../engine/kinds.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import type { Spool } from "../../platform/spool.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { fetchOfferedArtifact } from "../source/fetch-artifact.ts";
 import { emptyTree, type Tree } from "./tree.ts";
 import { sourceLimits, unpackInto } from "./unpack.ts";
@@ -40,7 +41,7 @@ export async function observeSources(
         ? { alias, reference, problem: `source '${kind}/${place}/${name}' is not ready` }
         : { alias, reference, artifact };
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error);
+      const words = messageOf(error);
       // Flux reads sources from a cache, which names the kind.
       const problem = isNotFound(error)
         ? `${kind}.${apiVersion.split("/")[0]} "${name}" not found`

@@ -7,6 +7,7 @@ import { readCertificate } from "../../identity/client-certificate.ts";
 import { type CloudIdentity, IdentityError } from "../../identity/identity.ts";
 import { serviceExchange } from "../../platform/exchange.ts";
 import type { Json } from "../../platform/ports.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { keptAccessToken, sourceIdentity } from "../source/provider-identity.ts";
 import type { SecretData } from "../source/secrets.ts";
 import { type AccessContext, type OpenBucket, proxied, textIn, whileValid } from "./access.ts";
@@ -86,7 +87,7 @@ function principalOf(data: SecretData, secret: string): AzurePrincipal {
     principalAddress(principal);
     return principal;
   } catch (error) {
-    throw failed(error instanceof Error ? error.message : String(error), error);
+    throw failed(messageOf(error), error);
   }
 }
 

@@ -2,6 +2,7 @@ import { gcsStore } from "../../bucket/gcs.ts";
 import { gcpToken } from "../../identity/gcp.ts";
 import { gcpKeyToken, parseGcpKey } from "../../identity/gcp-key.ts";
 import { serviceExchange } from "../../platform/exchange.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { keptAccessToken, sourceIdentity } from "../source/provider-identity.ts";
 import { type OpenBucket, proxied, textIn, whileValid } from "./access.ts";
 
@@ -35,7 +36,7 @@ function keyOf(text: string, name: string): ReturnType<typeof parseGcpKey> {
   try {
     return parseGcpKey(text);
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new Error(`failed to create Google credentials from secret '${name}': ${words}`, { cause: error });
   }
 }

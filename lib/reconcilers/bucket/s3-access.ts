@@ -5,6 +5,7 @@ import { awsCredentials } from "../../identity/aws.ts";
 import { serviceExchange } from "../../platform/exchange.ts";
 import type { Outbound } from "../../platform/outbound.ts";
 import type { AwsCredentials, Json } from "../../platform/ports.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { keptToken } from "../source/kept-token.ts";
 import { keptAwsCredentials, sourceIdentity } from "../source/provider-identity.ts";
 import type { SecretData } from "../source/secrets.ts";
@@ -105,7 +106,7 @@ async function ofIdentity(object: Bucket, secrets: BucketSecrets, context: Acces
     await credentials();
     return { credentials, who: ["identity", identity.id], hidden: [] };
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new Error(`AWS authentication failed: ${words}`, { cause: error });
   }
 }

@@ -1,5 +1,6 @@
 import type { Bucket } from "../../api/bucket.ts";
 import type { ClientTls, ProxyAddress } from "../../platform/outbound.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { readProxy, readSecret, readTls, type SecretContext, type SecretData } from "../source/secrets.ts";
 
 /** What the Secrets of a Bucket hold; absent where it names none. */
@@ -40,7 +41,7 @@ async function worded<T>(words: string, read: () => Promise<T>, secret = "secret
   try {
     return await read();
   } catch (error) {
-    const told = error instanceof Error ? error.message : String(error);
+    const told = messageOf(error);
     throw new Error(`${words}${told.replace(/^failed to get secret /, `failed to get ${secret} `)}`, { cause: error });
   }
 }

@@ -8,6 +8,7 @@ import { codeCommitCredentials, codeCommitRegion } from "../../identity/codecomm
 import { type GitHubApp, gitHubAppUser, installationToken } from "../../identity/github-app.ts";
 import type { CloudOptions, Endpoints } from "../../identity/identity.ts";
 import type { Outbound, ProxyAddress } from "../../platform/outbound.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { keptToken } from "../source/kept-token.ts";
 import {
   keptAccessToken,
@@ -76,7 +77,7 @@ export async function cloudCredentials(
     };
     return { credentials: sign(url), sign };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new Error(`failed to get access token for Git repository: ${why}`, { cause: error });
   }
 }

@@ -6,6 +6,7 @@ import type { Checkout } from "../../git/checkout.ts";
 import { currentRevision } from "../../git/git-source.ts";
 import { graft, nodeAt, resolvePath } from "../../git/graft.ts";
 import { openArchive } from "../../git/unpacked-archive.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { ArtifactUnavailable, fetchOfferedArtifact } from "../source/fetch-artifact.ts";
 import { SharedWorkUnderWay } from "../source/shared-record.ts";
 import { SourceFailure } from "../source/source-failure.ts";
@@ -49,7 +50,7 @@ async function findInclude(pass: GitPass, name: string): Promise<Artifact> {
   try {
     included = await findObject<GitRepository>(context.cluster, reference, pass.signal);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw unavailable("NotFound", `could not get resource for include '${name}': ${why}`, error);
   }
   if (included === undefined) {
@@ -149,7 +150,7 @@ async function addInclude(
 ): Promise<() => void> {
   const to = toPath || name;
   const failure = (reason: "IllegalPath" | "CopyFailure", words: string, cause: unknown): SourceFailure => {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     return new SourceFailure("StorageOperationFailed", reason, `${words}: ${why}`, { cause });
   };
   let place: string[];

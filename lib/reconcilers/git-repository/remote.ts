@@ -6,6 +6,7 @@ import type { HttpCredentials } from "../../git/http-transport.ts";
 import { checkIdentity } from "../../git/ssh-identity.ts";
 import type { ProxyAddress } from "../../platform/outbound.ts";
 import type { Json } from "../../platform/ports.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { readProxy, readSecret, type SecretData } from "../source/secrets.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import {
@@ -149,7 +150,7 @@ async function failing<T>(work: () => Promise<T>, words = "failed to configure a
     return await work();
   } catch (error) {
     if (error instanceof SourceFailure) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw fetchFailed("AuthenticationFailed", `${words}${why}`, { cause: error });
   }
 }

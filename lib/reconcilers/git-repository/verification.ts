@@ -4,6 +4,7 @@ import type { Context } from "../../engine/reconciler.ts";
 import type { GitArchive, Resolved } from "../../git/git-source.ts";
 import { type TrustedKeys, verifySignature } from "../../git/signature-verification.ts";
 import { signedCommit, signedTag } from "../../git/signed-object.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import type { SourcePass } from "../source/source-kind.ts";
 import { rememberKeys, watchedKeys } from "./watched-keys.ts";
@@ -103,7 +104,7 @@ export async function verifyObjects(
 }
 
 function failed(reason: "InvalidTagSignature" | "InvalidCommitSignature", what: string, error: unknown): SourceFailure {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   return new SourceFailure("SourceVerified", reason, `signature verification of ${what} failed: ${why}`, {
     cause: error,
   });
@@ -125,7 +126,7 @@ async function readKeys(
       Buffer.from(value, "base64").toString("utf8"),
     ]);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new SourceFailure("SourceVerified", "VerificationError", `public keys secret error: ${why}`, {
       cause: error,
     });

@@ -1,4 +1,5 @@
 import { AskError } from "../../platform/ask-error.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import type { ChartPass } from "./build.ts";
 
@@ -23,7 +24,7 @@ const persistent = new Set<BuildReason>(["InvalidChartReference", "MetadataPatch
 /** A failed build as the object's status tells it. */
 export function buildFailure(reason: BuildReason, error: unknown, told = ""): SourceFailure {
   if (error instanceof SourceFailure) return error;
-  const words = `${told === "" ? "" : `${told}: `}${wordsOf(error)}`;
+  const words = `${told === "" ? "" : `${told}: `}${messageOf(error)}`;
   return new SourceFailure(
     fetching.has(reason) ? "FetchFailed" : "BuildFailed",
     reason,
@@ -80,9 +81,4 @@ export function repositoryFailure(error: unknown): unknown {
 function isTls(error: unknown): boolean {
   if (error instanceof AskError && error.code === "tls") return true;
   return error instanceof Error && error.cause !== undefined && isTls(error.cause);
-}
-
-/** An error's message. */
-export function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

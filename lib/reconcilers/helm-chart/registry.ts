@@ -3,6 +3,7 @@ import type { Context } from "../../engine/reconciler.ts";
 import { type Descriptor, isDigest, openRegistry, parseDescriptor, type Registry } from "../../oci/registry.ts";
 import { isAbsent, orasWords, RegistryError } from "../../oci/registry-error.ts";
 import { parseRepositoryName } from "../../oci/repository-name.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { compareVersions, parseVersion, type Version } from "../../text/semver.ts";
 import { parseVersionRange, satisfies } from "../../text/semver-range.ts";
 import type { RepositoryClient } from "../helm-repository/client.ts";
@@ -136,5 +137,5 @@ function chartLayer(manifest: Buffer): Descriptor {
 /** A registry that refuses is told with its status, by which an authentication that failed is known (HC-017). */
 function wordsOf(error: unknown): string {
   if (error instanceof RegistryError) return orasWords(error);
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

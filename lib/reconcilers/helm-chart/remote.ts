@@ -4,12 +4,13 @@ import { type Chart, loadArchive } from "../../chart/load.ts";
 import { readMetadata } from "../../chart/metadata.ts";
 import { packageChart } from "../../chart/package.ts";
 import { effectiveValuesFiles, mergeChartValues, overwriteValues } from "../../chart/values.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { repositoryClient } from "../helm-repository/client.ts";
 import { toldUrl } from "../helm-repository/told-url.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import { urlProblem } from "../source/url-problem.ts";
 import { type Build, type ChartPass, limitsOf, storedBuild, versionMetadata, withMetadata } from "./build.ts";
-import { repositoryFailure, step, wordsOf } from "./build-failure.ts";
+import { repositoryFailure, step } from "./build-failure.ts";
 import { type OfferedChart, openCharts } from "./repository.ts";
 import { prepareVerification, verifyChart } from "./verify.ts";
 
@@ -37,7 +38,7 @@ async function clientOf({ context }: ChartPass, object: HelmRepository) {
   try {
     return await repositoryClient(context, object);
   } catch (error) {
-    throw new SourceFailure("FetchFailed", "AuthenticationFailed", wordsOf(error), { cause: error });
+    throw new SourceFailure("FetchFailed", "AuthenticationFailed", messageOf(error), { cause: error });
   }
 }
 

@@ -4,6 +4,7 @@ import { normalizedUrl } from "../../chart/dependencies.ts";
 import { downloadChart, fetchIndex } from "../../chart/download.ts";
 import { type HelmIndex, parseIndex, readStoredIndex } from "../../chart/helm-index.ts";
 import type { Context } from "../../engine/reconciler.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { ownArtifactKey } from "../artifact-storage.ts";
 import { type RepositoryClient, repositoryClient } from "../helm-repository/client.ts";
 import { limitsOf } from "./build.ts";
@@ -63,7 +64,7 @@ async function openIndexCharts(
   async function servedIndex(): Promise<HelmIndex> {
     const size = context.settings.helmIndexMaxBytes;
     const failed = (told: string) => (cause: unknown) => {
-      throw new Error(`${told}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new Error(`${told}: ${messageOf(cause)}`, { cause });
     };
     const fetched = await fetchIndex(repository, {}, size, signal).catch(
       failed("failed to cache index: failed to cache index to temporary file"),

@@ -1,9 +1,10 @@
 import { VerificationError } from "../../oci/verification-error.ts";
+import { messageOf } from "../../text/error-message.ts";
 import type { RepositoryClient } from "../helm-repository/client.ts";
 import { providerName, type SignatureCheck, signatureCheck } from "../source/signature.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import type { ChartPass } from "./build.ts";
-import { buildFailure, wordsOf } from "./build-failure.ts";
+import { buildFailure } from "./build-failure.ts";
 import { isRegistryChart } from "./registry.ts";
 import type { OfferedChart } from "./repository.ts";
 
@@ -21,7 +22,7 @@ export async function prepareVerification(
   try {
     return await signatureCheck(context, namespace, verify, { told: name, needsKeys: true });
   } catch (error) {
-    const words = `failed to verify the signature using provider '${providerName(verify)}': ${wordsOf(error)}`;
+    const words = `failed to verify the signature using provider '${providerName(verify)}': ${messageOf(error)}`;
     throw new SourceFailure("SourceVerified", "VerificationError", words, { cause: error });
   }
 }
@@ -49,7 +50,7 @@ export async function verifyChart(
       chart.pin(digest);
       return result === "verified";
     } catch (error) {
-      throw new VerificationError(`failed to verify ${address}: ${wordsOf(error)}`, { cause: error });
+      throw new VerificationError(`failed to verify ${address}: ${messageOf(error)}`, { cause: error });
     }
   } catch (error) {
     const failure = buildFailure("ChartVerificationError", error);

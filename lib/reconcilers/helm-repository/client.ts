@@ -2,6 +2,7 @@ import type { HelmRepository } from "../../api/helm-repository.ts";
 import type { ChartRepository } from "../../chart/repository.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import type { ClientTls, Outbound } from "../../platform/outbound.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { parseGoDuration } from "../../text/go-duration.ts";
 import { registryAccess } from "../source/registry-identity.ts";
 import { tlsFromSecret } from "../source/tls-secret.ts";
@@ -94,7 +95,7 @@ async function providedCredentials(
     const { username, password } = await registryAccess(context, named, provider, host, undefined, { signal });
     return { username, password };
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new Error(`failed to get credential from '${provider}': ${words}`, { cause: error });
   }
 }
@@ -103,7 +104,7 @@ function requiredTls(secret: RepositorySecret, context: Reading): ClientTls {
   try {
     return tlsFromSecret(secret.reference, secret.data, context.log);
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new Error(`failed to construct Helm client's TLS config: ${words}`, { cause: error });
   }
 }
@@ -118,7 +119,7 @@ function methodsOf(
     const tls = hasTls(secret) ? tlsFromSecret(secret.reference, secret.data, context.log) : undefined;
     return { ...(credentials === undefined ? {} : { credentials }), ...(tls === undefined ? {} : { tls }) };
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new Error(`failed to detect authentication methods: ${words}`, { cause: error });
   }
 }

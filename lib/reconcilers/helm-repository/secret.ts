@@ -1,4 +1,5 @@
 import type { Context } from "../../engine/reconciler.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { rememberSecret } from "../source/told-secrets.ts";
 
 /** A Secret as repositories use it: its type, and its values by key. */
@@ -30,7 +31,7 @@ export async function readRepositorySecret(
     rememberSecret(values);
     return { reference, type: String(secret.type ?? "Opaque"), data: values };
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new Error(`${what} '${reference}': ${words}`, { cause: error });
   }
 }

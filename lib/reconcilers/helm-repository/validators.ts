@@ -1,6 +1,7 @@
 import type { Validators } from "../../chart/download.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import type { Json } from "../../platform/ports.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { sharedKey } from "../source/shared-record.ts";
 
 /** What a server said of an index, and that index's revision. */
@@ -44,7 +45,7 @@ export async function keepIndex(
   try {
     await context.records.put(await recordKey(context, asked), { revision, ...validators }, "any");
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     context.log.warn("what the server said of the index could not be kept", { error: words });
   }
 }

@@ -9,6 +9,7 @@ import { type CloudKeyOptions, type CloudKeyServices, cloudKeyServices } from ".
 import { gcpEntry } from "../../sops/key-services/gcp-kms.ts";
 import { ownEnvironment } from "../../sops/key-services/own-environment.ts";
 import { parseVaultConfig, type VaultLogin } from "../../sops/key-services/vault.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { type CloudProvider, type NamedIdentity, readIdentity } from "../account-identity.ts";
 
 /** What decrypting with keys of clouds needs; `clouds` leads tests to their own. */
@@ -93,8 +94,4 @@ function vaultLoginOf(
 function required<T>(service: T | undefined): T {
   if (service === undefined) throw new Error("there is no such key service");
   return service;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -9,6 +9,7 @@ import { decryptText } from "../../sops/decrypt.ts";
 import { decryptObject } from "../../sops/decrypt-object.ts";
 import { formatForPath, isEncrypted } from "../../sops/formats.ts";
 import { importKeys, type KeySource, selectKeySource } from "../../sops/import-keys.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { type CloudKeyContext, openCloudKeys } from "./cloud-keys.ts";
 import { failure, terminal } from "./halt.ts";
 
@@ -77,7 +78,7 @@ async function openWith(
   const { signal } = context;
   const entries = new Map(Object.entries(data ?? {}).map(([name, value]) => [name, Buffer.from(value, "base64")]));
   const keys = await importKeys(entries, source, (cloud) => openCloudKeys(object, cloud, context)).catch((error) => {
-    throw failure("BuildFailed", error instanceof Error ? error.message : String(error), error);
+    throw failure("BuildFailed", messageOf(error), error);
   });
   return {
     signal,

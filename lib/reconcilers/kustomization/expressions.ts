@@ -4,6 +4,7 @@ import {
   type HealthRules,
   InvalidHealthExpressions,
 } from "../../cluster/health-expressions.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { type Halt, terminal } from "./halt.ts";
 import type { Pass } from "./pass.ts";
 
@@ -46,7 +47,7 @@ export async function isReadyBy(expression: string, self: Kustomization, dep: Ku
     try {
       return compileCel(expression, ["self", "dep"]);
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
       throw invalidExpression(`terminal error: failed to evaluate dependency ${dep.metadata.name}: ${problem}`, error);
     }
   }

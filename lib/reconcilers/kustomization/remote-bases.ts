@@ -12,6 +12,7 @@ import type { RemoteContent, RemoteFile, RemoteRepository, UsedRemote } from "..
 import { type ResolvedArtifact, resolveRemotes } from "../../kustomize/remotes.ts";
 import type { BuildSpec } from "../../kustomize/spec.ts";
 import { type Answer, get } from "../../platform/http.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { addSubmodules } from "./submodules.ts";
 
 /** What one remote may cost. `seconds` bounds whatever an address allows itself by `?timeout=`. */
@@ -81,7 +82,7 @@ export async function fetchRemote(
   } catch (error) {
     signal.throwIfAborted();
     if (limited.aborted) return { type: "failure", reason: `hit ${Math.min(allowed / 1000, bounds.seconds)}s timeout` };
-    return { type: "failure", reason: error instanceof Error ? error.message : String(error) };
+    return { type: "failure", reason: messageOf(error) };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ClusterClient } from "../../cluster/client.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { openRemoteCluster, type RemoteOwner } from "../remote-cluster.ts";
 import { Halt } from "./halt.ts";
 import type { Pass } from "./pass.ts";
@@ -24,7 +25,7 @@ export async function openTarget(pass: Pass): Promise<void> {
     pass.target = impersonates === undefined ? opened.client : opened.client.as(impersonates);
   } catch (error) {
     if (context.signal.aborted) throw error;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     throw new Halt({
       reason: "ReconciliationFailed",
       message,

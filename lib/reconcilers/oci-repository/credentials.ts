@@ -2,6 +2,7 @@ import type { KubernetesObject } from "../../api/object.ts";
 import type { OCIRepository } from "../../api/oci-repository.ts";
 import { isNotFound } from "../../cluster/api-error.ts";
 import { type DockerConfig, readDockerConfig } from "../../oci/docker-config.ts";
+import { messageOf } from "../../text/error-message.ts";
 import type { SecretContext } from "../source/secrets.ts";
 import { rememberSecret } from "../source/told-secrets.ts";
 
@@ -27,7 +28,7 @@ export async function readPullSecrets(
       secrets.push(await get<PullSecret>(context, namespace, "secrets", name));
     } catch (error) {
       missing(name);
-      throw new Error(`failed to get secret '${namespace}/${name}': ${wordsOf(error)}`, { cause: error });
+      throw new Error(`failed to get secret '${namespace}/${name}': ${messageOf(error)}`, { cause: error });
     }
   }
   const account = spec.serviceAccountName ?? "";
@@ -54,7 +55,7 @@ async function accountSecrets(context: SecretContext, namespace: string, name: s
   try {
     account = await get<Account>(context, namespace, "serviceaccounts", name);
   } catch (error) {
-    const found = isNotFound(error) ? "" : `failed to get serviceaccount '${told}': ${wordsOf(error)}`;
+    const found = isNotFound(error) ? "" : `failed to get serviceaccount '${told}': ${messageOf(error)}`;
     throw new Error(found === "" ? `serviceaccount '${told}' not found` : found, { cause: error });
   }
   const named = (account.imagePullSecrets ?? []).slice(0, pullSecretLimit);
@@ -67,7 +68,7 @@ async function pullSecret(context: SecretContext, namespace: string, name: strin
   } catch (error) {
     const words = isNotFound(error)
       ? `secret '${namespace}/${name}' not found`
-      : `failed to get secret '${namespace}/${name}': ${wordsOf(error)}`;
+      : `failed to get secret '${namespace}/${name}': ${messageOf(error)}`;
     throw new Error(`failed to get image pull secret for serviceaccount '${told}': ${words}`, { cause: error });
   }
 }
@@ -75,8 +76,4 @@ async function pullSecret(context: SecretContext, namespace: string, name: strin
 function get<T>({ cluster, signal }: SecretContext, namespace: string, plural: string, name: string): Promise<T> {
   const path = `/api/v1/namespaces/${namespace}/${plural}/${encodeURIComponent(name)}`;
   return cluster.request<T>({ method: "GET", path, signal });
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@ import { credentialsFor } from "../../oci/docker-config.ts";
 import { parseRepositoryName, type RepositoryName, withoutUser } from "../../oci/repository-name.ts";
 import type { Outbound } from "../../platform/outbound.ts";
 import type { Json } from "../../platform/ports.ts";
+import { messageOf } from "../../text/error-message.ts";
 import type { CredentialContext } from "../git-repository/credentials.ts";
 import { requireObjectIdentity } from "../source/provider-identity.ts";
 import { registryAccess } from "../source/registry-identity.ts";
@@ -83,7 +84,7 @@ function repositoryOf({ spec: { url } }: OCIRepository): RepositoryName {
     if (tag !== undefined) throw new Error(`URL must not contain a tag; remove ':${tag.slice(0, 200)}'`);
     return parseRepositoryName(name);
   } catch (error) {
-    const message = `URL validation failed for '${withoutUser(url).slice(0, 1000)}': ${wordsOf(error)}`;
+    const message = `URL validation failed for '${withoutUser(url).slice(0, 1000)}': ${messageOf(error)}`;
     throw new SourceFailure("FetchFailed", "URLInvalid", message, { terminal: true, cause: error });
   }
 }
@@ -92,10 +93,6 @@ async function failing<T>(words: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw new SourceFailure("FetchFailed", "AuthenticationFailed", `${words}: ${wordsOf(error)}`, { cause: error });
+    throw new SourceFailure("FetchFailed", "AuthenticationFailed", `${words}: ${messageOf(error)}`, { cause: error });
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

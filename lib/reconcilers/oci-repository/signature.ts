@@ -1,4 +1,5 @@
 import type { OCIRepository, OCIRepositoryStatus } from "../../api/oci-repository.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { SharedWorkUnderWay } from "../source/shared-record.ts";
 import { SourceFailure } from "../source/source-failure.ts";
 import type { SourcePass } from "../source/source-kind.ts";
@@ -31,7 +32,7 @@ export async function checkSignature(
   } catch (error) {
     if (error instanceof SourceFailure || error instanceof SharedWorkUnderWay) throw error;
     const keyless = verify.provider === "cosign" && verify.secretRef === undefined ? " keyless" : "";
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     const message = `failed to verify the signature using provider '${verify.provider}${keyless}': ${why}`;
     throw new SourceFailure("SourceVerified", "VerificationError", message, { cause: error });
   }

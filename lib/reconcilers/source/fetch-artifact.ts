@@ -2,6 +2,7 @@ import type { Artifact } from "../../api/artifact.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import { wrongDigest } from "../../platform/artifact-digest.ts";
 import { download } from "../../platform/http.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { artifactKey, keyOfArtifactUrl } from "../artifact-storage.ts";
 
 /** An object, and the artifact that its status offers. */
@@ -56,7 +57,7 @@ async function downloadArtifact(
   try {
     return await download(url, { limit, signal, redirects: 3 });
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new ArtifactUnavailable("download", `failed to download archive: ${words}`, { cause: error });
   }
 }

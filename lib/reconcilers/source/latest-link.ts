@@ -1,5 +1,6 @@
 import type { KubernetesObject } from "../../api/object.ts";
 import type { Context } from "../../engine/reconciler.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { artifactAddress, artifactKey } from "../artifact-storage.ts";
 import type { SourcePass } from "./source-kind.ts";
 
@@ -24,7 +25,7 @@ export async function linkLatest(pass: SourcePass, link: string, newest: string)
     await context.records.put(recordKey(context, object), { file: newest }, "any");
     status.url = await latestAddress(context, object, link);
   } catch (error) {
-    const message = `failed to update status URL symlink: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `failed to update status URL symlink: ${messageOf(error)}`;
     pass.trace("SymlinkUpdateFailed", message);
   }
 }

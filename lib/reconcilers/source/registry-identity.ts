@@ -2,6 +2,7 @@ import type { KubernetesObject } from "../../api/object.ts";
 import type { CloudOptions } from "../../identity/identity.ts";
 import { registryInput, registryLogin } from "../../identity/registry-login.ts";
 import type { ProxyAddress } from "../../platform/outbound.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { type KeptTokenContext, keptToken } from "./kept-token.ts";
 import { type SourceIdentityContext, type SourceProvider, sourceIdentity } from "./provider-identity.ts";
 
@@ -22,7 +23,7 @@ export async function registryAccess(
 ): Promise<RegistryAccess> {
   const input = registryInput(provider, host);
   const identity = await sourceIdentity(context, object, provider).catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new Error(`failed to get access token for artifact registry: ${why}`, { cause: error });
   });
   const key = ["registry", provider, identity.id, input, JSON.stringify(proxy ?? null)];

@@ -1,6 +1,7 @@
 import { isNotFound } from "../../cluster/api-error.ts";
 import type { Context } from "../../engine/reconciler.ts";
 import type { ClientTls, ProxyAddress } from "../../platform/outbound.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { proxyFromSecret } from "./proxy-secret.ts";
 import { SecretError } from "./secret-error.ts";
 import { tlsFromSecret } from "./tls-secret.ts";
@@ -23,7 +24,7 @@ export async function readSecret(context: SecretContext, namespace: string, name
     rememberSecret(values);
     return values;
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     const message = `failed to get secret '${namespace}/${name}': ${words}`;
     throw new SecretError(message, { isMissing: isNotFound(error), cause: error });
   }

@@ -3,6 +3,7 @@ import type { Context } from "../../engine/reconciler.ts";
 import type { Registry } from "../../oci/registry.ts";
 import { RegistryError } from "../../oci/registry-error.ts";
 import { VerificationError } from "../../oci/verification-error.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { SecretError } from "./secret-error.ts";
 import { readSecret, type SecretData } from "./secrets.ts";
 import { publicTrustedRoot } from "./sigstore-root.ts";
@@ -125,7 +126,7 @@ async function keylessCheck(
 async function readTrustedRoot(context: SignatureContext, namespace: string, name: string): Promise<Buffer> {
   const told = `failed to read trusted root from secret '${namespace}/${name}'`;
   const data = await secretOf(context, namespace, name).catch((error: unknown) => {
-    throw new VerificationError(`${told}: ${wordsOf(error)}`, { cause: error });
+    throw new VerificationError(`${told}: ${messageOf(error)}`, { cause: error });
   });
   const root = data.get(trustedRootKey);
   if (root === undefined)
@@ -169,8 +170,4 @@ async function secretOf(context: SignatureContext, namespace: string, name: stri
       throw new VerificationError(error.cause.message, { cause: error });
     throw error;
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

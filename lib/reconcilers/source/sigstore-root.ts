@@ -1,5 +1,6 @@
 import type { Context } from "../../engine/reconciler.ts";
 import { VerificationError } from "../../oci/verification-error.ts";
+import { messageOf } from "../../text/error-message.ts";
 
 /** What the public trusted root is kept with. */
 export type TrustedRootContext = Pick<Context, "records" | "clock" | "log">;
@@ -30,7 +31,7 @@ export async function publicTrustedRoot(
       await write(context, { root: root.toString("utf8"), at: now, failedAt: 0, failure: "" });
       return root;
     } catch (error) {
-      failure = error instanceof Error ? error.message : String(error);
+      failure = messageOf(error);
       await write(context, { ...kept, failedAt: now, failure });
     }
   }

@@ -3,6 +3,7 @@ import { isNotFound } from "../../cluster/api-error.ts";
 import { requestedAtAnnotation } from "../../engine/kinds.ts";
 import type { Context, EventRecord, Finalizer, KindReconciler, Outcome } from "../../engine/reconciler.ts";
 import type { Continuation } from "../../engine/work-item.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { parseGoDuration } from "../../text/go-duration.ts";
 import { artifactKey } from "../artifact-storage.ts";
 import { type ConditionEditor, editConditions } from "../condition-editor.ts";
@@ -79,7 +80,7 @@ async function reconcileSource<S extends SourceStatus, O extends SourceObject<S>
     await announceStart(pass);
   } catch (error) {
     if (isNotFound(error)) throw error;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const options = { terminal: false, cause: error };
     return fail(kind, pass, new SourceFailure(undefined, "PatchOperationFailed", message, options), attempt);
   }
@@ -268,7 +269,7 @@ const finalizeSource: Finalizer = async (object, context) => {
       events: stored.length === 0 ? [] : [{ type: "Trace", reason: "GarbageCollectionSucceeded", message }],
     };
   } catch (error) {
-    const message = `garbage collection for deleted resource failed: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `garbage collection for deleted resource failed: ${messageOf(error)}`;
     return {
       done: false,
       events: [{ type: "Warning", reason: "GarbageCollectionFailed", message }],

@@ -1,10 +1,11 @@
 import type { FailureReason } from "../../api/reason.ts";
+import { messageOf } from "../../text/error-message.ts";
 import { SourceFailure } from "./source-failure.ts";
 
 /** What keeps an artifact from being stored, with the reasons and words that Flux has for the same (SRC-037). */
 export function storageFailure(reason: FailureReason, words: string, error: unknown): SourceFailure {
   if (error instanceof SourceFailure) return error;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   return new SourceFailure("StorageOperationFailed", reason, `${words}: ${why}`, { cause: error });
 }
 

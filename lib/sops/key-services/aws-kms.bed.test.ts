@@ -12,10 +12,10 @@ import type { BedAws } from "../../../test/bed/parts.ts";
 import { sopsPrograms } from "../../../test/bed/sops/sops.ts";
 import type { CloudIdentity } from "../../identity/identity.ts";
 import { serviceExchange } from "../../platform/exchange.ts";
+import { isFields } from "../../text/fields.ts";
 import type { AwsKmsKey } from "../keys.ts";
 import { askAws } from "./aws-request.ts";
 import { cloudKeyServices } from "./cloud-keys.ts";
-import { isFields } from "./service-call.ts";
 
 /** The function's own region is LocalStack's us-east-1. */
 const keyRegion = "eu-central-1";

@@ -1,5 +1,6 @@
 import { awsEndpoint } from "../../identity/aws.ts";
 import type { AwsCredentials } from "../../platform/ports.ts";
+import { isFields } from "../../text/fields.ts";
 import type { AwsKmsKey, KeyService } from "../keys.ts";
 import { askAws } from "./aws-request.ts";
 import { readEntry } from "./secret-entry.ts";
@@ -11,7 +12,6 @@ import {
   connected,
   fieldsOf,
   form,
-  isFields,
   type ServiceConnection,
   textOf,
   within,

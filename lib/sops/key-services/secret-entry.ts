@@ -1,5 +1,5 @@
+import { isFields } from "../../text/fields.ts";
 import { parseYamlDocuments } from "../../text/yaml.ts";
-import { isFields } from "./service-call.ts";
 
 /** An entry of the decryption Secret that cannot be used. The message has nothing of what the entry holds. */
 export class EntryInvalid extends Error {

@@ -1,4 +1,5 @@
 import { type Exchange, type ServiceAnswer, serviceExchange } from "../../platform/exchange.ts";
+import { isFields } from "../../text/fields.ts";
 
 /** How key services reach the clouds. Tests put other parts in the place of the clouds; a deployment needs none of it. */
 export type ServiceConnection = { exchange?: Exchange };
@@ -26,11 +27,6 @@ function isThrottled({ status, body }: ServiceAnswer): boolean {
 
 /** A JSON object, as services answer. */
 export type Fields = { readonly [field: string]: unknown };
-
-/** Whether a value is a JSON object. */
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** The JSON object that an answer holds; empty where it holds none. */
 export function fieldsOf({ body }: ServiceAnswer): Fields {

@@ -1,4 +1,6 @@
 import { type Exchange, type ServiceAnswer, serviceExchange } from "../../platform/exchange.ts";
+import { messageOf } from "../../text/error-message.ts";
+import { isFields } from "../../text/fields.ts";
 import { parseYamlDocuments } from "../../text/yaml.ts";
 import type { KeyService, VaultKey } from "../keys.ts";
 import {
@@ -8,7 +10,6 @@ import {
   connected,
   type Fields,
   fieldsOf,
-  isFields,
   type ServiceConnection,
   textOf,
   within,
@@ -150,7 +151,7 @@ async function logIn(
       `no Vault login path configured for address '${address.slice(0, 300)}' in ConfigMap '${login.configMap}'`,
     );
   const jwt = await login.requestToken(address, signal).catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new Error(`failed to issue Kubernetes token for Vault authentication: ${why}`, { cause: error });
   });
   const role = roleOf(jwt);

@@ -1,3 +1,4 @@
+import { messageOf } from "../../text/error-message.ts";
 import { type Branch, type Documents, type Entry, isBranch, isRemark, type Remark } from "../tree.ts";
 import { trimSpace } from "./go-space.ts";
 import { type IniKey, type IniSection, parseIniSections } from "./parse-ini.ts";
@@ -12,7 +13,7 @@ function parseIni(content: Uint8Array): Documents {
     const sections = parseIniSections(new TextDecoder().decode(content));
     return [{ items: sections.map((section) => ({ key: section.name, value: branchOf(section) })) }];
   } catch (error) {
-    throw new Error(`Could not unmarshal input data: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`Could not unmarshal input data: ${messageOf(error)}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from "../../text/error-message.ts";
 import {
   type Branch,
   type Documents,
@@ -18,7 +19,7 @@ function parseJson(content: Uint8Array): Documents {
   try {
     return [parseJsonObject(new TextDecoder("utf-8", { ignoreBOM: true }).decode(content))];
   } catch (error) {
-    throw new Error(`Could not unmarshal input data: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`Could not unmarshal input data: ${messageOf(error)}`);
   }
 }
 

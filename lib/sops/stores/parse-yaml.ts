@@ -8,6 +8,7 @@ import {
   SCALAR_STYLE,
   type ScalarEvent,
 } from "js-yaml";
+import { messageOf } from "../../text/error-message.ts";
 import {
   type Branch,
   type Documents,
@@ -55,7 +56,7 @@ function eventsOf(text: string): Event[] {
     return parseEvents(text, { maxDepth: depthLimit });
   } catch (error) {
     // The parser's message quotes the text: its first line, without the quotation, tells the place.
-    const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+    const [reason = ""] = messageOf(error).split("\n");
     throw new Error(`Error unmarshaling input YAML: ${reason.replace(/"[^"]*"/g, '"..."').slice(0, 200)}`);
   }
 }

@@ -1,4 +1,5 @@
 import { RE2JS } from "re2js";
+import { messageOf } from "../error-message.ts";
 import { EvaluationError } from "./value.ts";
 
 /** Largest pattern that is compiled, by `sizeOf`. */
@@ -26,7 +27,7 @@ export function compilePattern(pattern: string): RE2JS {
     for (const oldest of compiled.keys()) if (compiled.size > remembered) compiled.delete(oldest);
     return expression;
   } catch (error) {
-    throw new EvaluationError(error instanceof Error ? error.message : String(error));
+    throw new EvaluationError(messageOf(error));
   }
 }
 
