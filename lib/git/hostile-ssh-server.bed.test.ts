@@ -130,7 +130,7 @@ describe.runIf(isInstalled("ssh-keygen"))("SSH servers that mean no good", () =>
     expect(told).toMatchObject({
       code: "authentication-required",
       message:
-        "ssh: handshake failed: ssh: unable to authenticate, attempted methods [publickey], no supported methods remain",
+        "ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey], no supported methods remain",
     });
     await expect.poll(() => server.connections.open).toBe(0);
   });

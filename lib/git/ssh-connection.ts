@@ -189,7 +189,7 @@ function handshake(client: Client, socket: Duplex, config: ConnectConfig, signal
 function refusal(error: unknown, offered: readonly string[]): GitError {
   const level = error instanceof Error && "level" in error ? error.level : "";
   if (level === "client-authentication") {
-    const words = "ssh: unable to authenticate, attempted methods [publickey], no supported methods remain";
+    const words = "ssh: unable to authenticate, attempted methods [none publickey], no supported methods remain";
     return new GitError("authentication-required", `ssh: handshake failed: ${words}`, { cause: error });
   }
   const words = wordsOf(error);

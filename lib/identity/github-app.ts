@@ -83,7 +83,7 @@ function readKey(pem: string): KeyObject {
     // What it says may quote the key.
   }
   throw new IdentityError(
-    "could not parse private key: invalid key: Key must be a PEM encoded PKCS1 or PKCS8 private key",
+    "could not parse private key: invalid key: Key must be a PEM encoded PKCS1 or PKCS8 key",
   );
 }
 
