@@ -231,14 +231,17 @@ describe("a part that fails while a source is stored (SRC-037)", () => {
     expect(suspended?.outcome(fresh, await contextOf())).toEqual({ events: [], status: { observedGeneration: -1 } });
   });
 
-  it("SRC-037: PatchOperationFailed where the status of an attempt that begins cannot be written, unless the object is gone", async () => {
+  it("SRC-037: PatchOperationFailed where the status of an attempt that begins is refused, not where the server is in trouble or the object is gone", async () => {
     const changed = { ...object(), metadata: { ...object().metadata, generation: 3 } };
-    const { events, again, of } = await reconcile(kindOf(), [], { parts: { announce: broken }, made: changed });
+    const refused = () => Promise.reject(new ApiError(422, "Invalid", "no such status"));
+    const { events, again, of } = await reconcile(kindOf(), [], { parts: { announce: refused }, made: changed });
     expect(events).toMatchObject([
-      { type: "Warning", reason: "PatchOperationFailed", message: "the part is broken", trace: { step: "status" } },
+      { type: "Warning", reason: "PatchOperationFailed", message: "no such status", trace: { step: "status" } },
     ]);
     expect([again, of("Stalled")]).toEqual([{ backOff: true }, undefined]);
-    const gone = () => Promise.reject(new ApiError(404, "NotFound", "gone"));
-    await expect(reconcile(kindOf(), [], { parts: { announce: gone }, made: changed })).rejects.toThrow("gone");
+    for (const error of [new ApiError(404, "NotFound", "gone"), new ApiError(429, "", "gone"), new Error("gone")]) {
+      const announce = () => Promise.reject(error);
+      await expect(reconcile(kindOf(), [], { parts: { announce }, made: changed })).rejects.toThrow("gone");
+    }
   });
 });

@@ -1,5 +1,5 @@
 import type { KubernetesObject } from "../../api/object.ts";
-import { isNotFound } from "../../cluster/api-error.ts";
+import { ApiError, isNotFound } from "../../cluster/api-error.ts";
 import { requestedAtAnnotation } from "../../engine/kinds.ts";
 import type { Context, EventRecord, Finalizer, KindReconciler, Outcome } from "../../engine/reconciler.ts";
 import type { Continuation } from "../../engine/work-item.ts";
@@ -57,6 +57,11 @@ function leftAlone<S extends SourceStatus, O extends SourceObject<S>>(
   return settled(kind, { conditions, events: [], status });
 }
 
+/** Whether the API server will not have what was written, as by a policy, however often it is asked. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ApiError && error.statusCode >= 400 && error.statusCode < 500 && error.statusCode !== 429;
+}
+
 function rememberAddresses({ spec = {} }: KubernetesObject & { spec?: { url?: unknown; endpoint?: unknown } }): void {
   for (const address of [spec.url, spec.endpoint]) if (typeof address === "string") rememberUrl(address);
 }
@@ -79,7 +84,8 @@ async function reconcileSource<S extends SourceStatus, O extends SourceObject<S>
   try {
     await announceStart(pass);
   } catch (error) {
-    if (isNotFound(error)) throw error;
+    // What passes by itself is left to the engine, which looks again at once and for the same reason.
+    if (isNotFound(error) || !isRefusal(error)) throw error;
     const message = messageOf(error);
     const options = { terminal: false, cause: error };
     return fail(kind, pass, new SourceFailure(undefined, "PatchOperationFailed", message, options), attempt);
