@@ -82,9 +82,7 @@ function readKey(pem: string): KeyObject {
   } catch {
     // What it says may quote the key.
   }
-  throw new IdentityError(
-    "could not parse private key: invalid key: Key must be a PEM encoded PKCS1 or PKCS8 key",
-  );
+  throw new IdentityError("could not parse private key: invalid key: Key must be a PEM encoded PKCS1 or PKCS8 key");
 }
 
 /** GIT-063: GitHub refuses fractions of seconds, and a token that it thinks is of the future. */
