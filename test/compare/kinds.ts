@@ -1,16 +1,20 @@
 import type { Condition } from "../../lib/api/condition.ts";
 import type { KubernetesObject } from "../../lib/api/object.ts";
+import { apiVersions as allVersions } from "../bed/workspace.ts";
+
+const { GitRepository, OCIRepository, Bucket, HelmRepository, HelmChart, ExternalArtifact, ArtifactGenerator } =
+  allVersions;
 
 /** The kinds that are compared, by their API version. */
 export const apiVersions = {
-  GitRepository: "source.toolkit.fluxcd.io/v1",
-  OCIRepository: "source.toolkit.fluxcd.io/v1",
-  Bucket: "source.toolkit.fluxcd.io/v1",
-  HelmRepository: "source.toolkit.fluxcd.io/v1",
-  HelmChart: "source.toolkit.fluxcd.io/v1",
-  ExternalArtifact: "source.toolkit.fluxcd.io/v1",
-  ArtifactGenerator: "source.extensions.fluxcd.io/v1beta1",
-} as const;
+  GitRepository,
+  OCIRepository,
+  Bucket,
+  HelmRepository,
+  HelmChart,
+  ExternalArtifact,
+  ArtifactGenerator,
+};
 
 /** A kind that is compared. */
 export type SourceKind = keyof typeof apiVersions;

@@ -20,45 +20,38 @@ type Controller = {
 
 const eventsAddress = `--events-addr=http://notification-controller.${runtimeNamespace}.svc.cluster.local./`;
 
+/** What the controllers that store artifacts have alike, as Flux installs them. */
+function storing(name: string): Omit<Controller, "version" | "env"> {
+  return {
+    name,
+    args: {
+      before: [eventsAddress],
+      after: ["--storage-path=/data", `--storage-adv-addr=${name}.$(RUNTIME_NAMESPACE).svc.cluster.local.`],
+    },
+    ports: [{ name: "http", containerPort: 9090 }],
+    readiness: { path: "/", port: "http" },
+    volumes: [
+      { name: "data", mountPath: "/data" },
+      { name: "tmp", mountPath: "/tmp" },
+    ],
+    cpu: "50m",
+    graceSeconds: 10,
+    critical: true,
+    strategy: "Recreate",
+  };
+}
+
 /** The controllers whose kinds Sluice reconciles, as Flux 2.9 installs them. */
 const controllers: Controller[] = [
   {
-    name: "source-controller",
+    ...storing("source-controller"),
     version: "v1.9.4",
-    args: {
-      before: [eventsAddress],
-      after: ["--storage-path=/data", "--storage-adv-addr=source-controller.$(RUNTIME_NAMESPACE).svc.cluster.local."],
-    },
     env: [{ name: "TUF_ROOT", value: "/tmp/.sigstore" }],
-    ports: [{ name: "http", containerPort: 9090 }],
-    readiness: { path: "/", port: "http" },
-    volumes: [
-      { name: "data", mountPath: "/data" },
-      { name: "tmp", mountPath: "/tmp" },
-    ],
-    cpu: "50m",
-    graceSeconds: 10,
-    critical: true,
-    strategy: "Recreate",
   },
   {
-    name: "source-watcher",
+    ...storing("source-watcher"),
     version: "v2.2.3",
-    args: {
-      before: [eventsAddress],
-      after: ["--storage-path=/data", "--storage-adv-addr=source-watcher.$(RUNTIME_NAMESPACE).svc.cluster.local."],
-    },
     env: [],
-    ports: [{ name: "http", containerPort: 9090 }],
-    readiness: { path: "/", port: "http" },
-    volumes: [
-      { name: "data", mountPath: "/data" },
-      { name: "tmp", mountPath: "/tmp" },
-    ],
-    cpu: "50m",
-    graceSeconds: 10,
-    critical: true,
-    strategy: "Recreate",
   },
   {
     name: "kustomize-controller",

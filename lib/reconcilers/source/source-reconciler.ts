@@ -57,9 +57,10 @@ function leftAlone<S extends SourceStatus, O extends SourceObject<S>>(
   return settled(kind, { conditions, events: [], status });
 }
 
-/** Whether the API server will not have what was written, as by a policy, however often it is asked. */
+/** Whether the API server will not have what was written of an object that is there, as by a policy, however often it is asked. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof ApiError && error.statusCode >= 400 && error.statusCode < 500 && error.statusCode !== 429;
+  if (!(error instanceof ApiError) || isNotFound(error)) return false;
+  return error.statusCode >= 400 && error.statusCode < 500 && error.statusCode !== 429;
 }
 
 function rememberAddresses({ spec = {} }: KubernetesObject & { spec?: { url?: unknown; endpoint?: unknown } }): void {
@@ -85,7 +86,7 @@ async function reconcileSource<S extends SourceStatus, O extends SourceObject<S>
     await announceStart(pass);
   } catch (error) {
     // What passes by itself is left to the engine, which looks again at once and for the same reason.
-    if (isNotFound(error) || !isRefusal(error)) throw error;
+    if (!isRefusal(error)) throw error;
     const message = messageOf(error);
     const options = { terminal: false, cause: error };
     return fail(kind, pass, new SourceFailure(undefined, "PatchOperationFailed", message, options), attempt);

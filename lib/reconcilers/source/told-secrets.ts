@@ -74,7 +74,7 @@ function secretsIn(text: string): string[] {
       visit(JSON.parse(text), 0);
       return found.slice(0, lines.most);
     } catch {
-      // It is a value as any other.
+      // It is one value, whatever it looks like.
     }
   }
   return linesIn(text);
