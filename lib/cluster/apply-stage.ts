@@ -12,7 +12,7 @@ import { isMarked } from "./object-metadata.ts";
 import { groupOf } from "./order.ts";
 import { type Planned, scope } from "./plan.ts";
 import { mustCompare, type Probe, type Probing, probeObject, Refused } from "./probe.ts";
-import { formatRefusal, isWriteConflict } from "./refusal.ts";
+import { formatRefusal, isWriteConflict, mayBeDone } from "./refusal.ts";
 import { formatStalled, settle } from "./settle.ts";
 import { isQuiet } from "./statusless.ts";
 import { textAt, valueAt } from "./unstructured.ts";
@@ -26,6 +26,8 @@ export type Run = Probing & {
   freshGroups: Set<string>;
   record: AppliedRecord;
   entries: ApplyEntry[];
+  /** What may have been written: the server was in trouble when it was to answer. */
+  unanswered: ObjectReference[];
 };
 
 /**
@@ -107,6 +109,7 @@ async function write(run: Run, entry: Looked): Promise<KubernetesObject | undefi
       return await writeObject(run, plan, isLast && yielding !== undefined ? { ...yielding, metadata } : yielding);
     } catch (error) {
       const isOvertaken = error instanceof Refused && isWriteConflict(error.cause);
+      if (error instanceof Refused && mayBeDone(error.cause)) run.unanswered.push(plan.reference);
       if (yielding === undefined || isLast || !isOvertaken) throw error;
       const again = await probe(run, plan);
       if (again.verdict === "leaving") throw error;
@@ -128,6 +131,7 @@ async function writeFirst(
   const entry = looked.find((candidate) => candidate.plan === plan);
   if (entry === undefined) return;
   const write = await writeUntried(run, plan);
+  if (write === "unanswered") run.unanswered.push(plan.reference);
   const found = typeof write === "string" ? await probe(run, plan) : undefined;
   // What is as it is wanted by now was written before its answer was lost, or else by somebody else.
   const late = write === "unanswered" && found?.verdict === "unchanged" ? found.live : undefined;

@@ -78,12 +78,15 @@ export class ApplyFailed extends Error {
   /** What was applied up to the failure, in apply order. */
   readonly entries: readonly ApplyEntry[];
   readonly record: AppliedRecord;
+  /** What may have been applied besides: its write was not answered, or by a server in trouble. */
+  readonly unanswered: readonly ObjectReference[];
 
-  constructor(message: string, result: { entries: readonly ApplyEntry[]; record: AppliedRecord }, cause?: unknown) {
+  constructor(message: string, result: Pick<ApplyFailed, "entries" | "record" | "unanswered">, cause?: unknown) {
     super(message, { cause });
     this.name = "ApplyFailed";
     this.entries = result.entries;
     this.record = result.record;
+    this.unanswered = result.unanswered;
   }
 }
 
@@ -104,7 +107,7 @@ export async function applyObjects(
   const given = options.record?.fieldManager === fieldManager ? options.record : undefined;
   const isKnown = given !== undefined && isBelieved(given, fieldManager, now);
   const record: AppliedRecord = { lookedAt: isKnown ? given.lookedAt : now, fieldManager, objects: {} };
-  const run: Run = { client, options, freshGroups: new Set(), ignored: [], record, entries: [] };
+  const run: Run = { client, options, freshGroups: new Set(), ignored: [], record, entries: [], unanswered: [] };
   try {
     run.ignored = await compileIgnoreRules(options.ignore ?? []);
     const planned = await planObjects(client, objects, given, options);

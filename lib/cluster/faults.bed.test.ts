@@ -94,6 +94,7 @@ describe("an API server that fails", () => {
       ),
     );
     expect(failure.entries).toEqual([]);
+    expect(failure.unanswered).toEqual([]);
     expect(server.passed.filter((request) => isWrite.test(request))).toEqual([]);
   });
 
@@ -107,6 +108,7 @@ describe("an API server that fails", () => {
       `ConfigMap/${set.namespace}/a created`,
       `ConfigMap/${set.namespace}/b created`,
     ]);
+    expect(failure.unanswered).toEqual([referenceOf(secret(set.namespace, "c"))]);
     server.fault = () => undefined;
     const result = await set.apply(objects, { record: failure.record });
     expect(result.entries.map(({ action }) => action)).toEqual([

@@ -31,3 +31,8 @@ export function isImmutable(error: unknown): boolean {
 export function isWriteConflict(error: unknown): boolean {
   return error instanceof ApiError && error.reason === "Conflict" && error.causes.length === 0;
 }
+
+/** Whether a write may be stored although its request failed: only a status below 500 says that it is not. */
+export function mayBeDone(error: unknown): boolean {
+  return !(error instanceof ApiError) || error.statusCode >= 500;
+}

@@ -1,11 +1,10 @@
 import type { KubernetesObject } from "../api/object.ts";
 import { messageOf } from "../text/error-message.ts";
-import { ApiError } from "./api-error.ts";
 import { isFrozen, isMarked } from "./object-metadata.ts";
 import { applyObject } from "./objects.ts";
 import type { Planned } from "./plan.ts";
 import { mustCompare, type Probing, Refused } from "./probe.ts";
-import { isWriteConflict } from "./refusal.ts";
+import { isWriteConflict, mayBeDone } from "./refusal.ts";
 import { formatSubject } from "./subject.ts";
 
 /** How often a write that met another writer is sent at most. */
@@ -39,7 +38,7 @@ export async function writeUntried({ client, options }: Probing, { object, recor
     return { stored: await applyObject(client, conditional, { fieldManager, force: true, once: true }, signal) };
   } catch (error) {
     if (signal?.aborted === true) throw error;
-    return error instanceof ApiError && error.statusCode < 500 ? "refused" : "unanswered";
+    return mayBeDone(error) ? "unanswered" : "refused";
   }
 }
 

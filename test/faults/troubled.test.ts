@@ -118,6 +118,19 @@ describe("an API server in trouble", () => {
     gate = () => true;
   }, 120_000);
 
+  it("KS-149, SN-13: a write that was done, but answered with an error, is told by the next look", async () => {
+    let met = 0;
+    gate = ({ method, url }, when) => {
+      const isWrite = method === "PATCH" && !url.searchParams.has("dryRun");
+      const isMeant = when === "after" && isWrite && /\/configmaps\/only-\d+$/.test(url.pathname);
+      return isMeant && met++ === 0 ? { status: 500, body: "etcdserver: request timed out" } : true;
+    };
+    await scene.untilApplied(await scene.push());
+    gate = () => true;
+    expect(met).toBe(1);
+    expect(await scene.untold()).toEqual([]);
+  }, 120_000);
+
   it("KS-149, KS-222: an error that lasts is told with the object and the server's words, and passes with it", async () => {
     let revision = "";
     await under(/^PATCH .*\/configmaps\/.*dryRun/, { status: 500, body: "etcdserver: no leader" }, async () => {
@@ -150,5 +163,21 @@ describe("an API server in trouble", () => {
       );
     });
     await scene.untilApplied(revision);
+  }, 120_000);
+
+  it("SN-13: what was written without an answer, and is wanted no more, is removed", async () => {
+    const writes = new Set<string>();
+    gate = ({ method, url }, when) => {
+      const isWrite = method === "PATCH" && !url.searchParams.has("dryRun");
+      const isMeant = when === "after" && isWrite && /\/configmaps\/only-\d+$/.test(url.pathname);
+      if (isMeant) writes.add(url.pathname);
+      return isMeant ? { status: 500, body: "etcdserver: request timed out" } : true;
+    };
+    await scene.push();
+    expect(await failureOf()).toMatch(/only-\d+ apply failed/);
+    // The next one removes what this one added, which no status has named.
+    gate = () => true;
+    expect(writes.size).toBe(1);
+    await scene.untilApplied(await scene.push());
   }, 120_000);
 });

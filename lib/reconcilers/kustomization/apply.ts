@@ -16,7 +16,7 @@ import { InvalidArtifact, openArtifact, PathNotFound, selectPath } from "../../k
 import { inputDigest } from "../../kustomize/build.ts";
 import { BuildFailed } from "../../kustomize/build-failed.ts";
 import type { ResolvedArtifact } from "../../kustomize/remotes.ts";
-import { announceChanges, formatChange, isChange, logChanges } from "./changes.ts";
+import { announceChanges, formatChange, isChange, logChanges, wakeChanged } from "./changes.ts";
 import { contestedAfter, leaveContested } from "./contested.ts";
 import { holdFluxControllers, withoutFluxControllers } from "./flux-controllers.ts";
 import { failure } from "./halt.ts";
@@ -27,7 +27,7 @@ import { remotesAreCurrent, withRemoteBases } from "./remote-bases.ts";
 import { type References, readReferences, render } from "./render.ts";
 import { fetchArtifact, type Source } from "./source.ts";
 import { StageWait } from "./stage-wait.ts";
-import { endsHistory, entriesToTell, tellableOf, tellWhatWasNotTold } from "./untold.ts";
+import { endsHistory, entriesToTell, stillUnanswered, tellableOf, tellWhatWasNotTold } from "./untold.ts";
 
 /** Where a pass stands when everything is applied and pruned. */
 export type Applied = {
@@ -163,7 +163,9 @@ async function applyBuild(
   const unapplied: AppliedRecord = record?.applied ?? { lookedAt: 0, fieldManager, objects: {} };
   // What is about to be applied for the first time is written down before: a pass that dies leaves nothing untracked.
   const begun = united(old, intent);
-  if (differenceOf(intent, old).length > 0) await writeRecord(context, object, { ...known, applied: unapplied, begun });
+  const unanswered = record?.unanswered ?? [];
+  if (differenceOf(intent, old).length > 0)
+    await writeRecord(context, object, { ...known, applied: unapplied, begun, unanswered });
 
   const result = await applied(pass, objects, record, { digest, old, known, begun });
   const entries = entriesToTell(pass, result, record);
@@ -217,16 +219,20 @@ async function applied(
     if (result.pending.length === 0) return result;
     announceChanges(pass, entriesToTell(pass, result, record));
     const tellable = tellableOf(pass);
-    await writeRecord(context, object, { ...known, applied: result.record, begun, ...tellable });
+    const unanswered = stillUnanswered(record, result.entries);
+    await writeRecord(context, object, { ...known, applied: result.record, begun, unanswered, ...tellable });
     throw new StageWait(result.pending);
   } catch (error) {
     if (!(error instanceof ApplyFailed)) throw error;
     const references = error.entries.map(({ reference }) => reference);
     status.inventory = { entries: united(old, formatInventory(references)) };
-    const lines = entriesToTell(pass, error, record).filter(isChange).map(formatChange);
+    const changes = entriesToTell(pass, error, record).filter(isChange);
+    wakeChanged(pass, changes);
+    const lines = changes.map(formatChange);
     const tellable = tellableOf(pass, lines.join("\n"));
-    const begun = status.inventory.entries;
-    await writeRecord(context, object, { ...known, applied: error.record, begun, ...tellable });
+    const unanswered = stillUnanswered(record, error.entries, error.unanswered);
+    const begun = united(status.inventory.entries, unanswered);
+    await writeRecord(context, object, { ...known, applied: error.record, begun, unanswered, ...tellable });
     recordHistory(pass, digest, "ReconciliationFailed");
     throw failure("ReconciliationFailed", `${error.message}\n${lines.map((line) => `${line}\n`).join("")}`, error);
   }

@@ -19,6 +19,11 @@ export function announceChanges(pass: Pass, entries: readonly ApplyEntry[]): voi
   const changes = entries.filter(isChange);
   if (changes.length === 0) return;
   publish(pass, { type: "Normal", reason: "Progressing", message: changes.map(formatChange).join("\n") });
+  wakeChanged(pass, changes);
+}
+
+/** Objects of Sluice's own kinds that were made or changed are looked at next. */
+export function wakeChanged(pass: Pass, changes: readonly ApplyEntry[]): void {
   // An object of a remote cluster is nobody's business here, whatever its kind.
   if (pass.remote !== undefined) return;
   const state = `${pass.object.metadata.uid}/${pass.startedAt}`;

@@ -38,6 +38,8 @@ export type KustomizationRecord = {
    * events are recorded would find nothing to tell when it is repeated.
    */
   tellable?: { since: number; messages: string[] };
+  /** What may have been applied without an answer (KS-149): what became of it is still to be told. */
+  unanswered?: InventoryEntry[];
   /** What was corrected lately. */
   contested?: Contested;
   /** What a pass set out to apply, and may have applied in part (SN-13); absent once a pass was complete. */

@@ -1,5 +1,7 @@
+import type { InventoryEntry } from "../../api/kustomization.ts";
+import type { ObjectReference } from "../../api/object.ts";
 import type { ApplyEntry, ApplyFailed } from "../../cluster/apply.ts";
-import { formatInventoryId } from "../../cluster/inventory.ts";
+import { differenceOf, formatInventory, formatInventoryId } from "../../cluster/inventory.ts";
 import { type Pass, publish } from "./pass.ts";
 import type { KustomizationRecord } from "./record.ts";
 
@@ -30,18 +32,30 @@ export function tellableOf({ events, startedAt }: Pass, more = ""): Pick<Kustomi
   return messages.length === 0 ? {} : { tellable: { since: startedAt, messages } };
 }
 
+/** Of what was written without an answer: what has not been applied since, nor found to be so, is still to be told. */
+export function stillUnanswered(
+  earlier: KustomizationRecord | undefined,
+  entries: readonly ApplyEntry[],
+  unanswered: readonly ObjectReference[] = [],
+): InventoryEntry[] {
+  const told = formatInventory(entries.map(({ reference }) => reference));
+  const before = earlier?.unanswered ?? [];
+  return differenceOf([...before, ...differenceOf(formatInventory([...unanswered]), before)], told);
+}
+
 /**
- * What became of the objects. After a look that may have died: since the record was made, as what is as wanted by now, and was not
- * wanted so then, was applied by the one that died before it could tell.
+ * What became of the objects. Of what was written without an answer, and of all after a look that may have died: since the record was
+ * made, as what is as wanted by now, and was not wanted so then, was applied by the one before, which could not tell.
  */
 export function entriesToTell(
   { context }: Pass,
   { entries, record }: Pick<ApplyFailed, "entries" | "record">,
   earlier: KustomizationRecord | undefined,
 ): readonly ApplyEntry[] {
-  if (!context.redelivered) return entries;
+  const unanswered = new Set(earlier?.unanswered?.map(({ id }) => id));
   return entries.map((entry) => {
     const id = formatInventoryId(entry.reference);
+    if (!context.redelivered && !unanswered.has(id)) return entry;
     const [before, now] = [earlier?.applied.objects[id], record.objects[id]];
     // What is not ready yet is not in the record that goes on.
     const isSame = now !== undefined && before?.digest === now.digest;
