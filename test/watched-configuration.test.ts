@@ -54,6 +54,8 @@ describe("ConfigMaps and Secrets that a Kustomization refers to", () => {
     const finished = async () =>
       (await workspace.events("Kustomization", "app")).filter(({ reason }) => reason === "ReconciliationSucceeded")
         .length;
+    // What is asked for comes after the pass that the change has led to.
+    await workspace.reconcile("Kustomization", "app");
     const before = await finished();
     await workspace.patch("ConfigMap", "settings", { data: { zone: "e" } });
     // What the API server would have told by now of a later change has been told of the earlier one.
