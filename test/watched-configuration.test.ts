@@ -55,7 +55,8 @@ describe("ConfigMaps and Secrets that a Kustomization refers to", () => {
       (await workspace.events("Kustomization", "app")).filter(({ reason }) => reason === "ReconciliationSucceeded")
         .length;
     // What is asked for comes after the pass that the change has led to.
-    await workspace.reconcile("Kustomization", "app");
+    const requestedAt = await workspace.reconcile("Kustomization", "app");
+    await workspace.until("Kustomization", "app", ({ status }) => status?.lastHandledReconcileAt === requestedAt);
     const before = await finished();
     await workspace.patch("ConfigMap", "settings", { data: { zone: "e" } });
     // What the API server would have told by now of a later change has been told of the earlier one.
