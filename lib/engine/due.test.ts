@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dueWithin, nextSlot, type Scheduled } from "./due.ts";
+import { dueWithin, isOvertaken, nextSlot, type Scheduled } from "./due.ts";
 
 const minute = 60_000;
 const start = Date.UTC(2026, 10, 24, 12, 0);
@@ -93,5 +93,28 @@ describe("what is due", () => {
         },
       ),
     );
+  });
+});
+
+describe("a look that has waited in the queue", () => {
+  const waited: [why: string, due: Partial<Scheduled>, after: Partial<Scheduled>][] = [
+    ["a pass that was under way has ended", { unfinished: true }, { ready: false }],
+    ["the request has been handled", { requestedAt: "1", handledAt: "0" }, { requestedAt: "1", handledAt: "1" }],
+    ["the generation has been tried", { observedGeneration: 2 }, { observedGeneration: 3, ready: false }],
+  ];
+  it.each(waited)("KS-011: is done where %s, and is due as long as that is not so", (_why, due, after) => {
+    const [{ slot } = { slot: "" }] = dueWithin({ ...settled, ...due }, start);
+    expect(slot).not.toBe("");
+    expect(isOvertaken(slot, { ...settled, ...due })).toBe(false);
+    expect(isOvertaken(slot, { ...settled, ...after })).toBe(true);
+  });
+
+  it("KS-010: at the interval, and of an object that goes, is never done by another", () => {
+    for (const minuteOfHour of minutesDue(settled)) {
+      const [{ slot } = { slot: "" }] = dueWithin(settled, start + minuteOfHour * minute);
+      expect(isOvertaken(slot, settled)).toBe(false);
+    }
+    const [{ slot } = { slot: "" }] = dueWithin({ ...settled, deleting: true }, start);
+    expect(isOvertaken(slot, { ...settled, deleting: true })).toBe(false);
   });
 });

@@ -68,3 +68,15 @@ export function nextSlot(uid: string, interval: number, now: number): { slot: st
 function phaseOf(uid: string, interval: number): number {
   return Number(createHash("sha256").update(uid).digest().readBigUInt64BE() % BigInt(Math.ceil(interval)));
 }
+
+/**
+ * Whether what a look was due for has been done since, by one that was under way when it was enqueued: a pass that takes longer than
+ * a minute would beget another for as long as it does. `slot` is one of `dueWithin`; what comes at an interval is never overtaken.
+ */
+export function isOvertaken(slot: string, object: Scheduled): boolean {
+  const [why] = slot.split("/");
+  if (why === "unfinished") return !object.unfinished;
+  if (why === "requested") return object.requestedAt === object.handledAt;
+  if (why === "generation") return object.generation === object.observedGeneration;
+  return false;
+}

@@ -2,6 +2,7 @@ import type { ClusterClient } from "../cluster/client.ts";
 import type { Platform } from "../platform/ports.ts";
 import { messageOf } from "../text/error-message.ts";
 import { type ClusterConnections, UnknownCluster } from "./clusters.ts";
+import { isOvertaken } from "./due.ts";
 import { recordEvents } from "./events.ts";
 import { createFollowUps, requestOf } from "./follow-ups.ts";
 import { type FreshObject, readFresh, untilStored } from "./fresh.ts";
@@ -9,6 +10,7 @@ import { kinds, requestedAtAnnotation } from "./kinds.ts";
 import { isReady, mergedStatus } from "./own-status.ts";
 import { createProgress } from "./progress.ts";
 import type { Context, KindReconciler, Outcome } from "./reconciler.ts";
+import { scheduledOf } from "./scheduled.ts";
 import { type Settings, settingsReader } from "./settings.ts";
 import { writeFinalizers, writeStatus } from "./status.ts";
 import type { Continuation, Kind, WorkItem } from "./work-item.ts";
@@ -85,6 +87,7 @@ export function createEngine(options: {
     if (isStale(item.continuation, fresh)) return log.debug("a newer generation has overtaken this look");
 
     const pass: Pass = { item, delivery, cluster, settings, reconciler };
+    if (isDone(pass, fresh)) return log.debug("another look has done what this one was due for");
     const held = fresh.metadata.finalizers ?? [];
     const deleting = fresh.metadata.deletionTimestamp !== undefined;
     const { finalizer } = kinds[item.kind];
@@ -225,6 +228,13 @@ function isEntangled({ metadata, status }: FreshObject, finalizer: string): bool
 /** Whether a look for the same reason may have ended halfway: it was delivered before, or an error ended it. */
 function isRepeated({ delivery, item }: Pass): boolean {
   return delivery.attempt > 1 || item.continuation?.broken === true;
+}
+
+/** Whether the schedule's reason to look has gone since. What may have ended halfway is looked at all the same. */
+function isDone(pass: Pass, object: FreshObject): boolean {
+  const { kind, cause } = pass.item;
+  if (cause.type !== "schedule" || isRepeated(pass)) return false;
+  return isOvertaken(cause.slot.slice(cause.slot.indexOf("/") + 1), scheduledOf(kind, object));
 }
 
 function isStale(continuation: Continuation | undefined, object: FreshObject): boolean {

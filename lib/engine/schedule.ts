@@ -1,11 +1,11 @@
 import { ApiError } from "../cluster/api-error.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import type { Platform } from "../platform/ports.ts";
-import { parseGoDuration } from "../text/go-duration.ts";
 import type { ClusterConnections } from "./clusters.ts";
 import { dueWithin, type Scheduled } from "./due.ts";
 import type { FreshObject } from "./fresh.ts";
-import { kinds, pathOf, requestedAtAnnotation } from "./kinds.ts";
+import { kinds, pathOf } from "./kinds.ts";
+import { scheduledOf, scheduledOfColumns, textOf } from "./scheduled.ts";
 import { type Settings, settingsReader } from "./settings.ts";
 import { enqueue, formatWorkItem, type Kind, queueOf, type WorkItem } from "./work-item.ts";
 
@@ -94,7 +94,7 @@ export async function listScheduled(cluster: ClusterClient, kind: Kind, scope: S
     if (column === undefined) return listWhole(cluster, kind, scope);
     for (const { cells } of table.rows ?? []) {
       const cell = (name: string) => textOf(cells[column.get(name) ?? -1]);
-      if (!isPassive(cell)) objects.push(fromText(cell, kinds[kind].defaultIntervalSeconds));
+      if (!isPassive(cell)) objects.push(scheduledOfColumns(kind, cell));
     }
     token = table.metadata.continue === "" ? undefined : table.metadata.continue;
   } while (token !== undefined);
@@ -153,28 +153,6 @@ function isPassive(cell: (name: string) => string | undefined): boolean {
   return cell("Type") === "oci" && cell("Finalizer") === undefined && cell("Deleted") === undefined;
 }
 
-function fromText(cell: (name: string) => string | undefined, defaultSeconds: number): Scheduled {
-  const interval = duration(cell("Interval")) || defaultSeconds * 1000;
-  return {
-    namespace: cell("Namespace") ?? "",
-    name: cell("Name") ?? "",
-    uid: cell("UID") ?? "",
-    generation: Number(cell("Generation") ?? 0),
-    observedGeneration: Math.max(Number(cell("Observed") ?? -1), Number(cell("Tried") ?? -1)),
-    interval,
-    retryInterval: duration(cell("Retry")) || interval,
-    ready: cell("Ready") === "True",
-    unfinished: cell("Progress") === "Progressing",
-    stalled: cell("Stalled") === "True",
-    suspended: saysSuspended(cell("Suspend")),
-    deleting: cell("Deleted") !== undefined,
-    requestedAt: cell("Requested"),
-    handledAt: cell("Handled"),
-  };
-}
-
-type Conditions = { type: string; status: string; reason: string; observedGeneration?: number }[];
-
 async function listWhole(cluster: ClusterClient, kind: Kind, scope: Scope): Promise<Scheduled[]> {
   const list = await cluster.request<{ items: FreshObject[] }>({
     method: "GET",
@@ -185,47 +163,5 @@ async function listWhole(cluster: ClusterClient, kind: Kind, scope: Scope): Prom
     ({ metadata, spec }) =>
       spec?.type !== "oci" || metadata.finalizers !== undefined || metadata.deletionTimestamp !== undefined,
   );
-  return active.map(({ metadata, spec, status }) => {
-    const conditions = (status?.conditions ?? []) as Conditions;
-    const isTrue = (type: string) =>
-      conditions.some((condition) => condition.type === type && condition.status === "True");
-    const interval = duration(textOf(spec?.interval)) || kinds[kind].defaultIntervalSeconds * 1000;
-    return {
-      namespace: metadata.namespace ?? "",
-      name: metadata.name,
-      uid: metadata.uid ?? "",
-      generation: metadata.generation ?? 0,
-      observedGeneration: Math.max(
-        Number(status?.observedGeneration ?? -1),
-        conditions.find(({ type }) => type === "Ready")?.observedGeneration ?? -1,
-      ),
-      interval,
-      retryInterval: duration(textOf(spec?.retryInterval)) || interval,
-      ready: isTrue("Ready"),
-      unfinished: conditions.find(({ type }) => type === "Reconciling")?.reason === "Progressing",
-      stalled: isTrue("Stalled"),
-      suspended: spec?.suspend === true || saysSuspended(metadata.annotations?.[reconcileAnnotation]),
-      deleting: metadata.deletionTimestamp !== undefined,
-      requestedAt: metadata.annotations?.[requestedAtAnnotation],
-      handledAt: textOf(status?.lastHandledReconcileAt),
-    };
-  });
-}
-
-/** The annotation by which an ArtifactGenerator is suspended; its column says what the annotation does (AG-025). */
-const reconcileAnnotation = "source.extensions.fluxcd.io/reconcile";
-
-function saysSuspended(text: string | undefined): boolean {
-  return text === "true" || text?.toLowerCase() === "disabled";
-}
-
-/** A cell's text; the API server prints an absent value as null, an empty string or `<none>`. */
-function textOf(cell: unknown): string | undefined {
-  if (cell === null || cell === undefined || cell === "" || cell === "<none>" || cell === "<unknown>") return undefined;
-  return String(cell);
-}
-
-/** Milliseconds; 0 for none. */
-function duration(text: string | undefined): number {
-  return text === undefined ? 0 : parseGoDuration(text);
+  return active.map((object) => scheduledOf(kind, object));
 }
