@@ -7,8 +7,6 @@ import { formatYamlDocuments } from "../text/yaml.ts";
 export const crds = defineCommand({
   meta: { name: "crds", description: "Print the CustomResourceDefinitions as YAML" },
   run: () => {
-    // Who reads only the beginning (`| head`) closes the pipe, which is no error.
-    process.stdout.on("error", (error) => process.exit("code" in error && error.code === "EPIPE" ? 0 : 1));
     process.stdout.write(formatYamlDocuments(definitions.map(customResourceDefinition)));
   },
 });

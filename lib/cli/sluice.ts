@@ -16,4 +16,6 @@ const main = defineCommand({
   },
 });
 
+// Who reads only the beginning (`| head`) closes the pipe, which is no error.
+process.stdout.on("error", (error) => process.exit("code" in error && error.code === "EPIPE" ? 0 : 1));
 await runMain(main);
