@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
@@ -28,6 +29,8 @@ export default defineConfig({
           name: "unit",
           include: [`${rooms}/**/*.test.ts`, ...withoutBed],
           exclude: ["**/*.bed.test.ts", "**/node_modules/**"],
+          // Left to itself vitest uses one processor of two.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           sequence: { groupOrder: 0 },
           ...patience,
         },
