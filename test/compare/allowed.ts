@@ -94,6 +94,11 @@ export const rewrites: readonly Rewrite[] = [
     to: "$1",
   },
   {
+    why: "only a look that finds the chart stored names values files that are all missing: it depends on whether there was one",
+    from: /(packaged 'web' chart with version '1\.1\.0\+1') and merged values files \[absent\.yaml\]/g,
+    to: "$1",
+  },
+  {
     why: "a tag in a URL is named (OCI-001)",
     from: /(URL validation failed for '[^']*:latest'): [^(]*(?= \(|$)/g,
     to: "$1",
