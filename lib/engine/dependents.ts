@@ -26,38 +26,54 @@ type SourceUser = KubernetesObject & {
   };
 };
 
+type Source = { kind: string; namespace: string; name: string };
+
+/** What a source has got: its revision, and its resourceVersion since. */
+type News = { revision: string; state: string };
+
 /**
- * The work that a new revision of a source makes (KS-007, KS-008): every user of it that has not yet attempted that
+ * Hands on the work that a new revision of a source makes (KS-007, KS-008): every user of it that has not yet attempted that
  * revision (HC-004), those that others depend on first. Found by field selector where the CRD offers it, else by a filtered LIST.
+ * A kind whose objects cannot be listed keeps nothing from those of another; it throws in the end.
  */
-export async function usersOfSource(
+export async function handToUsers(
   cluster: ClusterClient,
   clusterId: string,
-  source: { kind: string; namespace: string; name: string },
-  { revision, state }: { revision: string; state: string },
-): Promise<WorkItem[]> {
+  source: Source,
+  news: News,
+  hand: (items: WorkItem[]) => Promise<void>,
+): Promise<void> {
   const kinds = sourceUsers[source.kind] ?? [];
-  const lists = await Promise.all(
-    kinds.map(async (kind) => ({ kind, users: await listUsers(cluster, kind, source.name) })),
+  const handed = await Promise.allSettled(
+    kinds.map(async (kind) => hand(await usersOfKind(cluster, clusterId, kind, source, news))),
   );
-  return lists.flatMap(({ kind, users }) => {
-    const interested = users.filter(
-      (user) => uses(user, source) && !hasAttempted(user, revision) && user.spec?.suspend !== true,
-    );
-    return inDependencyOrder(interested).map((user) => ({
-      cluster: clusterId,
-      kind,
-      namespace: user.metadata.namespace ?? "",
-      name: user.metadata.name,
-      cause: {
-        type: "source",
-        source: `${source.kind}/${source.namespace}/${source.name}`,
-        revision,
-        state,
-        user: user.metadata.resourceVersion ?? "",
-      },
-    }));
-  });
+  for (const outcome of handed) if (outcome.status === "rejected") throw outcome.reason;
+}
+
+async function usersOfKind(
+  cluster: ClusterClient,
+  clusterId: string,
+  kind: Kind,
+  source: Source,
+  { revision, state }: News,
+): Promise<WorkItem[]> {
+  const users = await listUsers(cluster, kind, source.name);
+  const interested = users.filter(
+    (user) => uses(user, source) && !hasAttempted(user, revision) && user.spec?.suspend !== true,
+  );
+  return inDependencyOrder(interested).map((user) => ({
+    cluster: clusterId,
+    kind,
+    namespace: user.metadata.namespace ?? "",
+    name: user.metadata.name,
+    cause: {
+      type: "source",
+      source: `${source.kind}/${source.namespace}/${source.name}`,
+      revision,
+      state,
+      user: user.metadata.resourceVersion ?? "",
+    },
+  }));
 }
 
 async function listUsers(cluster: ClusterClient, kind: Kind, sourceName: string): Promise<SourceUser[]> {
@@ -77,7 +93,7 @@ async function listUsers(cluster: ClusterClient, kind: Kind, sourceName: string)
   }
 }
 
-function uses(user: SourceUser, source: { kind: string; namespace: string; name: string }): boolean {
+function uses(user: SourceUser, source: Source): boolean {
   const reference = user.spec?.sourceRef;
   return (
     reference?.kind === source.kind &&

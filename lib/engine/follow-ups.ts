@@ -1,7 +1,7 @@
 import type { ObjectReference } from "../api/object.ts";
 import type { ClusterClient } from "../cluster/client.ts";
 import type { Platform } from "../platform/ports.ts";
-import { usersOfSource } from "./dependents.ts";
+import { handToUsers } from "./dependents.ts";
 import { nextSlot } from "./due.ts";
 import { type FreshObject, readFresh } from "./fresh.ts";
 import { kindNamed, kinds, requestedAtAnnotation } from "./kinds.ts";
@@ -56,7 +56,7 @@ const defaultBackOff = { minRetryDelaySeconds: 0.75, maxRetryDelaySeconds: 900 }
 export function createFollowUps(platform: Platform): FollowUps {
   const wakeUsers: FollowUps["wakeUsers"] = async (cluster, item, object, revision) => {
     const state = object.metadata.resourceVersion ?? "";
-    await enqueue(platform, await usersOfSource(cluster, item.cluster, item, { revision, state }));
+    await handToUsers(cluster, item.cluster, item, { revision, state }, (items) => enqueue(platform, items));
   };
 
   const wakeWaiting: FollowUps["wakeWaiting"] = (item, object) =>
@@ -77,7 +77,8 @@ export function createFollowUps(platform: Platform): FollowUps {
 
   const wakePublished: FollowUps["wakePublished"] = async (cluster, item, { reference, revision, state }) => {
     const { kind, namespace = item.namespace, name } = reference;
-    await enqueue(platform, await usersOfSource(cluster, item.cluster, { kind, namespace, name }, { revision, state }));
+    const source = { kind, namespace, name };
+    await handToUsers(cluster, item.cluster, source, { revision, state }, (items) => enqueue(platform, items));
     await wakeAll(item.cluster, { ...reference, namespace }, state);
   };
 

@@ -118,6 +118,12 @@ describe("an API server in trouble", () => {
     gate = () => true;
   }, 120_000);
 
+  it("KS-007: a kind that cannot be listed keeps nothing from the users of another kind", async () => {
+    await under(/^GET .*\/helmcharts\?/, { status: 500, body: "etcdserver: no leader" }, async () =>
+      scene.untilApplied(await scene.push()),
+    );
+  }, 120_000);
+
   it("KS-149, SN-13: a write that was done, but answered with an error, is told by the next look", async () => {
     let met = 0;
     gate = ({ method, url }, when) => {
