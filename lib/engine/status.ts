@@ -37,7 +37,8 @@ export async function writeStatus(
   let current = object;
   for (let attempt = 1; ; attempt++) {
     const patch = mergePatch(current.status ?? {}, compute(current));
-    if (patch === undefined) return { object: current, written: false };
+    // A conflict after which nothing is left to do is one with a write of ours whose answer was lost.
+    if (patch === undefined) return { object: current, written: attempt > 1 };
     try {
       const answer = await cluster.request({
         method: "PATCH",
