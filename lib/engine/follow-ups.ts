@@ -63,12 +63,13 @@ export function createFollowUps(platform: Platform): FollowUps {
     wakeAll(item.cluster, referenceOf(item), object.metadata.resourceVersion ?? "");
 
   const wakeAll = (clusterId: string, awaited: ObjectReference, state: string): Promise<void> => {
-    const cause = { type: "dependency", object: nameOf(awaited), state } as const;
+    const object = nameOf(awaited);
     return wakeWaiters(platform.records, clusterId, awaited, (waiters) =>
       enqueue(
         platform,
-        waiters.flatMap((waiter): WorkItem[] => {
+        waiters.flatMap(({ waiter, registration }): WorkItem[] => {
           const known = kindNamed(waiter.kind);
+          const cause = { type: "dependency", object, state: `${state}/${registration}` } as const;
           return known === undefined ? [] : [{ ...waiter, cluster: clusterId, kind: known.kind, cause }];
         }),
       ),

@@ -1,8 +1,12 @@
+import { randomUUID } from "node:crypto";
 import type { ObjectReference } from "../api/object.ts";
 import { type Json, RecordConflict, type RecordStore } from "../platform/ports.ts";
 
 /** An object of the engine's own kinds, within one cluster. */
 export type Waiter = { kind: string; namespace: string; name: string };
+
+/** A waiter on the list. It names its registration: who was woken, and waits anew, is another one to be woken. */
+export type Registered = { waiter: Waiter; registration: string };
 
 /**
  * Who waits for whom (design, "State"): the record of an object that is not ready lists those who found it so.
@@ -18,9 +22,12 @@ export async function registerWaiter(
   for (;;) {
     const record = await records.get(key);
     const waiters = readWaiters(record?.value);
-    if (waiters.some((known) => sameWaiter(known, waiter))) return;
+    if (waiters.some((known) => sameWaiter(known.waiter, waiter))) return;
+    const { kind, namespace, name } = waiter;
+    const list = [...waiters, { waiter: { kind, namespace, name }, registration: randomUUID() }];
     try {
-      await records.put(key, [...waiters, waiter], record === undefined ? "absent" : { version: record.version });
+      const value = list.map((each) => ({ ...each.waiter, registration: each.registration }));
+      await records.put(key, value, record === undefined ? "absent" : { version: record.version });
       return;
     } catch (error) {
       if (!(error instanceof RecordConflict)) throw error;
@@ -30,13 +37,14 @@ export async function registerWaiter(
 
 /**
  * Hands everyone who waits for an object to `wake`, then clears the list. Waking comes first: if the invocation dies in
- * between they are woken twice, never not at all.
+ * between they are woken twice, never not at all. What wakes has to differ by registration: a repetition that is taken for the
+ * first one would clear the list of those who have been woken by that, and wait again.
  */
 export async function wakeWaiters(
   records: RecordStore,
   clusterId: string,
   awaited: ObjectReference,
-  wake: (waiters: Waiter[]) => Promise<void>,
+  wake: (waiters: Registered[]) => Promise<void>,
 ): Promise<void> {
   const key = waitingKey(clusterId, awaited);
   for (;;) {
@@ -62,13 +70,13 @@ function waitingKey(clusterId: string, awaited: ObjectReference): string {
   return `waiting/${clusterId}/${awaited.kind}/${awaited.namespace ?? "_"}/${awaited.name}`;
 }
 
-function readWaiters(value: Json | undefined): Waiter[] {
+function readWaiters(value: Json | undefined): Registered[] {
   if (!Array.isArray(value)) return [];
   return value.flatMap((entry) => {
     if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return [];
-    const { kind, namespace, name } = entry;
+    const { kind, namespace, name, registration } = entry;
     return typeof kind === "string" && typeof namespace === "string" && typeof name === "string"
-      ? [{ kind, namespace, name }]
+      ? [{ waiter: { kind, namespace, name }, registration: String(registration) }]
       : [];
   });
 }
