@@ -1,4 +1,5 @@
 import type { ArtifactGenerator, ArtifactGeneratorStatus, GeneratedArtifact } from "../api/artifact-generator.ts";
+import type { ExternalArtifact } from "../api/external-artifact.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { FailureReason } from "../api/reason.ts";
 import { concurrently } from "../cluster/concurrently.ts";
@@ -10,7 +11,7 @@ import { detectDrift } from "./artifact-generator/drift.ts";
 import { expandOutputs, type Output, PatternError } from "./artifact-generator/expand.ts";
 import { listGenerated, removeGenerated } from "./artifact-generator/generated.ts";
 import { subdomainProblems } from "./artifact-generator/kubernetes-names.ts";
-import { type Published, publish } from "./artifact-generator/publish.ts";
+import { newsOf, type Published, publish } from "./artifact-generator/publish.ts";
 import {
   fetchSources,
   type ObservedSource,
@@ -42,6 +43,8 @@ type Pass = {
   status: ArtifactGeneratorStatus;
   events: EventRecord[];
   sources: readonly ObservedSource[];
+  /** Whom the attempt concerns, however it ends. */
+  published: NonNullable<Outcome["published"]>;
 };
 
 /** Why an attempt ends. A terminal one waits for a change; `waitSeconds` is a fixed wait, without a back-off. */
@@ -71,7 +74,7 @@ function beginPass(object: ArtifactGenerator, context: Context): Pass {
   const conditions = editConditions(object, () => context.clock.now());
   // The first look adds the finalizer and says that there is something to do.
   if (conditions.get("Ready") === undefined) progressing(conditions);
-  return { object, context, conditions, status: { ...object.status }, events: [], sources: [] };
+  return { object, context, conditions, status: { ...object.status }, events: [], sources: [], published: [] };
 }
 
 function progressing(conditions: ConditionEditor): void {
@@ -91,7 +94,8 @@ async function attempt(pass: Pass): Promise<Outcome> {
   if (drift === undefined) {
     const count = object.status?.inventory?.length ?? 0;
     events.push({ type: "Trace", reason: "Ready", message: `No drift detected, ${count} artifact(s) up to date` });
-    return settled(pass, []);
+    if (context.redelivered) pass.published.push(...inCluster.flatMap(newsAgain));
+    return settled(pass);
   }
   context.log.debug("artifacts are made", { drift });
   progressing(conditions);
@@ -114,10 +118,15 @@ async function attempt(pass: Pass): Promise<Outcome> {
     const message = `reconciliation succeeded, generated ${inventory.length} artifact(s)`;
     conditions.set("Ready", "True", "Succeeded", message);
     events.push({ type: "Trace", reason: "Ready", message }, ...tellChanges(object, inventory));
-    return settled(pass, published);
+    return settled(pass);
   } finally {
     contents.close();
   }
+}
+
+/** What a look that died, or whose status was not answered, may have told nobody. */
+function newsAgain(found: ExternalArtifact): NonNullable<Outcome["published"]> {
+  return found.status?.artifact === undefined ? [] : [newsOf(found, found.status.artifact)];
 }
 
 /** AG-006: all sources with their artifacts. Throws GeneratorFailure for the first that has none. */
@@ -134,7 +143,7 @@ async function readySources(pass: Pass): Promise<ReadySource[]> {
 const parallel = 4;
 
 async function produce(
-  { object, context }: Pass,
+  { object, context, published: news }: Pass,
   sources: readonly ReadySource[],
   contents: Spool,
   known: ReadonlyMap<string, Awaited<ReturnType<typeof listGenerated>>[number]>,
@@ -157,10 +166,11 @@ async function produce(
       throw new GeneratorFailure(reason, `${output.name} ${words} failed: ${messageOf(error)}`, "backOff", error);
     };
     const built = await buildOutput(output, namespace, trees, contents, context).catch(step("BuildFailed", "build"));
-    const options = { known: known.get(output.name), sources, applies };
+    const options = { known: known.get(output.name), sources, applies, failed: ready?.status !== "True" };
     const published = await publish(object, output, built, context, options).catch(
       step("ReconciliationFailed", "reconcile"),
     );
+    if (published.told !== undefined) news.push(published.told);
     await forgetEarlier({ name: output.name, namespace }, published.artifact, context);
     return published;
   };
@@ -238,7 +248,7 @@ function fail(pass: Pass, { reason, message, retry }: GeneratorFailure): Outcome
   if (retry === "terminal") conditions.set("Stalled", "True", reason, message);
   const reconciling = conditions.get("Reconciling");
   if (reconciling !== undefined) conditions.set("Reconciling", "True", "ProgressingWithRetry", reconciling.message);
-  const outcome = settled(pass, []);
+  const outcome = settled(pass);
   if (retry === "terminal") return outcome;
   if (retry === "backOff") return { ...outcome, again: { backOff: true } };
   const waitsFor = sources.flatMap((source) => ("artifact" in source ? [] : [source.reference]));
@@ -247,18 +257,17 @@ function fail(pass: Pass, { reason, message, retry }: GeneratorFailure): Outcome
 }
 
 /** The end of every attempt: the object is woken when one of its sources offers something else (AG-005). */
-function settled({ conditions, events, sources, status }: Pass, published: readonly Published[]): Outcome {
+function settled({ conditions, events, sources, status, published }: Pass): Outcome {
   if (conditions.get("Ready")?.status === "True" || conditions.get("Stalled")?.status === "True")
     conditions.remove("Reconciling");
   const follows = sources.flatMap((source) =>
     "artifact" in source ? [{ reference: source.reference, digest: source.artifact.digest }] : [],
   );
-  const told = published.flatMap((one) => one.told ?? []);
   return {
     status: { ...status, conditions: conditions.list() },
     events,
     ...(follows.length === 0 ? {} : { follows }),
-    ...(told.length === 0 ? {} : { published: told }),
+    ...(published.length === 0 ? {} : { published }),
   };
 }
 

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startSluice } from "../bed/sluice.ts";
 import { conditionOf } from "../bed/workspace.ts";
-import { type Gate, type Passing, type Relay, startRelay, type Trouble } from "./relay.ts";
+import { type Gate, type Relay, startRelay, type Trouble } from "./relay.ts";
 import { openScene, type Scene } from "./scene.ts";
+import { atRandom, numbersFrom, troubles } from "./troubles.ts";
 
 let directory: string;
 let relay: Relay;
@@ -31,46 +32,6 @@ afterAll(async () => {
   await relay?.stop();
   await rm(directory, { recursive: true, force: true });
 });
-
-/** Numbers from 0 to 1 that only look random (mulberry32), so that a failure can be had again. */
-function numbersFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const troubles: [name: string, when: "before" | "after", trouble: Trouble | false][] = [
-  ["too many requests", "before", { status: 429, headers: { "retry-after": "1" } }],
-  ["an error", "before", { status: 500, body: "etcdserver: leader changed" }],
-  ["an error after it was done", "after", { status: 500, body: "etcdserver: request timed out" }],
-  ["a lost request", "before", false],
-  ["a lost answer", "after", false],
-  ["half an answer", "after", "half"],
-];
-
-/** What a webhook asks before it answers: one that cannot be heard now is held until the next minute, which others test. */
-const ofWebhooks = /\/(receivers|secrets|deployments)\b|fieldManager=notification-controller/;
-
-/** Every so often a request meets one of the troubles; `met` counts which. */
-function atRandom(random: () => number, share: number, met: Map<string, number>): Gate {
-  const waiting = new Map<Passing, (typeof troubles)[number]>();
-  return (passing, when) => {
-    const isSpared = ofWebhooks.test(`${passing.url}`);
-    if (when === "before" && !isSpared && random() < share) {
-      const trouble = troubles[Math.floor(random() * troubles.length)];
-      if (trouble !== undefined) waiting.set(passing, trouble);
-    }
-    const [name, at, trouble] = waiting.get(passing) ?? [];
-    if (name === undefined || trouble === undefined || at !== when) return true;
-    waiting.delete(passing);
-    met.set(name, (met.get(name) ?? 0) + 1);
-    return trouble;
-  };
-}
 
 /** Until Ready is False, with the text without what follows its first line. */
 async function failureOf(): Promise<string> {

@@ -35,16 +35,17 @@ export function revisionOf(
 
 /**
  * Publishes a stored artifact as an ExternalArtifact (AG-019). Nothing is written where the object is already as it is to be, and the
- * users of an artifact that is as it was are not woken (AG-018). `applies` has labels that are no longer wanted taken off.
+ * users of an artifact that is as it was are not woken (AG-018). `applies` has labels that are no longer wanted taken off; after an
+ * attempt that has `failed`, or died, users are woken all the same: it may have published without an answer.
  */
 export async function publish(
   generator: ArtifactGenerator,
   output: Output,
   built: BuiltArtifact,
   context: Context,
-  options: { known: ExternalArtifact | undefined; sources: readonly ReadySource[]; applies: boolean },
+  options: { known: ExternalArtifact | undefined; sources: readonly ReadySource[]; applies: boolean; failed: boolean },
 ): Promise<Published> {
-  const { known, sources, applies } = options;
+  const { known, sources, applies, failed } = options;
   const wanted = externalObject(generator, output.name, output.labels);
   const { namespace = "", name } = wanted.metadata;
   const path = pathOf("ExternalArtifact", namespace, name);
@@ -72,14 +73,21 @@ export async function publish(
     : await apply("/status", { apiVersion, kind, metadata: { name, namespace }, status }).catch((error: unknown) => {
         throw new Error(`failed to patchStatus ExternalArtifact status: ${messageOf(error)}`, { cause: error });
       });
-  const state = offered.metadata.resourceVersion ?? "";
-  const reference = { apiVersion, kind, namespace, name };
   return {
     entry: { name, namespace, digest: artifact.digest, filename: built.filename },
     artifact,
-    // A look that died after it wrote the object may have told nobody.
-    told: isCurrent && !context.redelivered ? undefined : { reference, revision: artifact.revision, state },
+    told: isCurrent && !failed && !context.redelivered ? undefined : newsOf(offered, artifact),
   };
+}
+
+/** What those who use a published artifact are woken with. */
+export function newsOf(
+  { metadata }: ExternalArtifact,
+  { revision }: Pick<Artifact, "revision">,
+): NonNullable<Outcome["published"]>[number] {
+  const { apiVersion, kind } = kinds.ExternalArtifact;
+  const reference = { apiVersion, kind, namespace: metadata.namespace ?? "", name: metadata.name };
+  return { reference, revision, state: metadata.resourceVersion ?? "" };
 }
 
 /** The status to be. Times stay where nothing else has changed. */
