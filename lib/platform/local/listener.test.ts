@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
 import { connect } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -70,6 +71,39 @@ describe("the local listener", () => {
     expect([413, "connection closed: true"]).toContain(chunked.status);
     expect((await ask("/alive")).status).toBe(200);
   });
+
+  it("RH-001: lets a sender who sends all of a body that is too large read the answer", async () => {
+    for (const announced of [true, false])
+      for (let time = 0; time < 5; time++) {
+        const socket = connect({
+          host: "127.0.0.1",
+          port: Number(new URL(listener.url).port),
+          ca: authority.certificate,
+        });
+        await once(socket, "secureConnect");
+        const body = Buffer.alloc(16 * 1024 * 1024, "x");
+        const length = announced ? `content-length: ${body.length}` : "transfer-encoding: chunked";
+        socket.write(`POST /hook HTTP/1.1\r\nhost: x\r\n${length}\r\n\r\n`);
+        if (!announced) socket.write(`${body.length.toString(16)}\r\n`);
+        await new Promise<void>((resolve, reject) =>
+          socket.write(body, (error) => (error ? reject(error) : resolve())),
+        );
+        if (!announced) socket.write("\r\n0\r\n\r\n");
+        let answer = "";
+        for await (const chunk of socket) answer += chunk;
+        expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+      }
+  });
+
+  it("does not listen for ever to a body that is too large", async () => {
+    const socket = connect({ host: "127.0.0.1", port: Number(new URL(listener.url).port), ca: authority.certificate });
+    await once(socket, "secureConnect");
+    socket.write("POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\nx");
+    const dripping = setInterval(() => socket.write("x"), 50);
+    socket.on("error", () => undefined).resume();
+    await once(socket, "close");
+    clearInterval(dripping);
+  }, 10_000);
 
   it("answers headers beyond 16 KiB with 431", async () => {
     expect((await ask("/", { headers: { "x-sent": "x".repeat(20_000) } })).status).toBe(431);

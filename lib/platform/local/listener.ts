@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
+import { finished } from "node:stream/promises";
 import { getRequestListener } from "@hono/node-server";
 
 /** A listening HTTPS server. `url` has the scheme, the address it listens on and the port, no trailing slash. */
@@ -10,8 +11,8 @@ export type Listener = { url: string; close(): Promise<void> };
 const bodyLimit = 6 * 1024 * 1024;
 const headerLimit = 16 * 1024;
 
-/** Milliseconds: to greet, to send the headers, to send everything, between two requests of one connection, between two looks at these. */
-const times = { handshake: 10_000, headers: 10_000, request: 30_000, keepAlive: 75_000, look: 5_000 };
+/** Milliseconds: to greet, to send the headers, to send everything, between two requests of one connection, between two looks at these, to take an answer. */
+const times = { handshake: 10_000, headers: 10_000, request: 30_000, keepAlive: 75_000, look: 5_000, linger: 1_000 };
 
 /**
  * Listens for HTTPS requests. The whole body is read before `handle` is called: one beyond 6 MiB is answered 413. A `handle`
@@ -83,15 +84,23 @@ async function receive(
 ): Promise<void> {
   if (incoming.method !== "GET" && incoming.method !== "HEAD") {
     const body = await readBody(incoming);
-    if (body === undefined) {
-      outgoing.writeHead(413, { connection: "close" });
-      outgoing.end();
-      return;
-    }
+    if (body === undefined) return refuse(incoming, outgoing);
     // Where a body was read already, the adapter takes it from here.
     Object.assign(incoming, { rawBody: body });
   }
   await respond(incoming, outgoing);
+}
+
+/**
+ * Answers a body that is too large. What is sent of it until the answer is read is thrown away, for a second: a connection that is closed
+ * before takes the answer with it (RFC 9112, section 9.6).
+ */
+async function refuse(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  outgoing.writeHead(413, { connection: "close", "content-length": "0" });
+  outgoing.flushHeaders();
+  incoming.resume();
+  await finished(incoming, { signal: AbortSignal.timeout(times.linger) }).catch(() => undefined);
+  outgoing.end();
 }
 
 /** The body, or undefined for one that is too large, of which no more is read. */
