@@ -60,6 +60,20 @@ describe("requests", () => {
       `ConfigMap/${set.namespace}/a7 configured`,
     ]);
     expect(await set.isUnchanged(result)).toBe(true);
+    // A look that meets the Deployments' controller at its first writes is made once more.
+    const version = async () => (await getObject(set.admin, referenceOf(deployment(set.namespace, "a7")))).metadata;
+    let seen = await version();
+    await expect
+      .poll(
+        async () => {
+          const before = seen;
+          seen = await version();
+          const hasRevision = "deployment.kubernetes.io/revision" in (seen.annotations ?? {});
+          return hasRevision && seen.resourceVersion === before.resourceVersion;
+        },
+        { interval: 300 },
+      )
+      .toBe(true);
     const image = changed.map((object) =>
       object.kind === "Deployment" && object.metadata.name === "a7" ? deployment(set.namespace, "a7", "app:2") : object,
     );
