@@ -1,17 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startSluice } from "../bed/sluice.ts";
 import { apiVersions, configMap, isReady, openWorkspace, type Reconciled, type Workspace } from "../bed/workspace.ts";
-import { type Gate, type Relay, startRelay } from "./relay.ts";
+import type { Gate } from "./relay.ts";
 import { tell } from "./scene.ts";
+import { startTroubledSluice } from "./troubled-sluice.ts";
 import { atRandom, numbersFrom, troubles } from "./troubles.ts";
 
-let directory: string;
-let relay: Relay;
-let sluice: Awaited<ReturnType<typeof startSluice>>;
+let sluice: Awaited<ReturnType<typeof startTroubledSluice>>;
 let workspace: Workspace;
 let push: () => Promise<void>;
 let version = 0;
@@ -26,14 +21,7 @@ function files(): Record<string, string> {
 }
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "sluice-chain-"));
-  sluice = await startSluice({
-    directory,
-    between: async ({ url, certificateAuthority: ca, kubeconfig }) => {
-      relay = await startRelay({ target: url, ca, gate: (...passing) => gate(...passing) });
-      return { kubeconfig: kubeconfig.replace(url, relay.url) };
-    },
-  });
+  sluice = await startTroubledSluice((...passing) => gate(...passing));
   workspace = await openWorkspace("chain", { sluice });
   const repository = await workspace.repository(files());
   await workspace.gitRepository("mono", repository.url);
@@ -65,8 +53,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await workspace?.close();
   await sluice?.stop();
-  await relay?.stop();
-  await rm(directory, { recursive: true, force: true });
 });
 
 // A look that was planned at the retry interval would make up for a wake that is lost.

@@ -1,36 +1,22 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startSluice } from "../bed/sluice.ts";
 import { conditionOf } from "../bed/workspace.ts";
-import { type Gate, type Relay, startRelay, type Trouble } from "./relay.ts";
+import type { Gate, Trouble } from "./relay.ts";
 import { openScene, type Scene } from "./scene.ts";
+import { startTroubledSluice } from "./troubled-sluice.ts";
 import { atRandom, numbersFrom, troubles } from "./troubles.ts";
 
-let directory: string;
-let relay: Relay;
-let sluice: Awaited<ReturnType<typeof startSluice>>;
+let sluice: Awaited<ReturnType<typeof startTroubledSluice>>;
 let scene: Scene;
 let gate: Gate = () => true;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "sluice-troubled-"));
-  sluice = await startSluice({
-    directory,
-    between: async ({ url, certificateAuthority: ca, kubeconfig }) => {
-      relay = await startRelay({ target: url, ca, gate: (...passing) => gate(...passing) });
-      return { kubeconfig: kubeconfig.replace(url, relay.url) };
-    },
-  });
+  sluice = await startTroubledSluice((...passing) => gate(...passing));
   scene = await openScene("troubled", sluice, { retryInterval: "1s" });
 }, 900_000);
 
 afterAll(async () => {
   await scene?.close();
   await sluice?.stop();
-  await relay?.stop();
-  await rm(directory, { recursive: true, force: true });
 });
 
 /** Until Ready is False, with the text without what follows its first line. */
