@@ -67,7 +67,7 @@ export function createFollowUps(platform: Platform): FollowUps {
     return wakeWaiters(platform.records, clusterId, awaited, (waiters) =>
       enqueue(
         platform,
-        waiters.flatMap(({ waiter, registration }): WorkItem[] => {
+        waiters.flatMap(({ registration, ...waiter }): WorkItem[] => {
           const known = kindNamed(waiter.kind);
           const cause = { type: "dependency", object, state: `${state}/${registration}` } as const;
           return known === undefined ? [] : [{ ...waiter, cluster: clusterId, kind: known.kind, cause }];

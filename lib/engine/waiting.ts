@@ -6,7 +6,7 @@ import { type Json, RecordConflict, type RecordStore } from "../platform/ports.t
 export type Waiter = { kind: string; namespace: string; name: string };
 
 /** A waiter on the list. It names its registration: who was woken, and waits anew, is another one to be woken. */
-export type Registered = { waiter: Waiter; registration: string };
+export type Registered = Waiter & { registration: string };
 
 /**
  * Who waits for whom (design, "State"): the record of an object that is not ready lists those who found it so.
@@ -22,12 +22,11 @@ export async function registerWaiter(
   for (;;) {
     const record = await records.get(key);
     const waiters = readWaiters(record?.value);
-    if (waiters.some((known) => sameWaiter(known.waiter, waiter))) return;
+    if (waiters.some((known) => sameWaiter(known, waiter))) return;
     const { kind, namespace, name } = waiter;
-    const list = [...waiters, { waiter: { kind, namespace, name }, registration: randomUUID() }];
+    const list = [...waiters, { kind, namespace, name, registration: randomUUID() }];
     try {
-      const value = list.map((each) => ({ ...each.waiter, registration: each.registration }));
-      await records.put(key, value, record === undefined ? "absent" : { version: record.version });
+      await records.put(key, list, record === undefined ? "absent" : { version: record.version });
       return;
     } catch (error) {
       if (!(error instanceof RecordConflict)) throw error;
@@ -76,7 +75,7 @@ function readWaiters(value: Json | undefined): Registered[] {
     if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return [];
     const { kind, namespace, name, registration } = entry;
     return typeof kind === "string" && typeof namespace === "string" && typeof name === "string"
-      ? [{ waiter: { kind, namespace, name }, registration: String(registration) }]
+      ? [{ kind, namespace, name, registration: String(registration) }]
       : [];
   });
 }
