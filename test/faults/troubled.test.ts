@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { conditionOf } from "../bed/workspace.ts";
-import type { Gate, Trouble } from "./relay.ts";
+import type { Gate, Passing, Trouble } from "./relay.ts";
 import { openScene, type Scene } from "./scene.ts";
 import { startTroubledSluice } from "./troubled-sluice.ts";
 import { atRandom, numbersFrom, troubles } from "./troubles.ts";
@@ -35,6 +35,11 @@ async function under(pattern: RegExp, trouble: Trouble, action: () => Promise<vo
   } finally {
     gate = () => true;
   }
+}
+
+/** Whether it makes, for good, the object that a push adds. */
+function isCreation({ method, url }: Passing): boolean {
+  return method === "PATCH" && !url.searchParams.has("dryRun") && /\/configmaps\/only-\d+$/.test(url.pathname);
 }
 
 describe("an API server in trouble", () => {
@@ -73,11 +78,10 @@ describe("an API server in trouble", () => {
 
   it("KS-149, SN-13: a write that was done, but answered with an error, is told by the next look", async () => {
     let met = 0;
-    gate = ({ method, url }, when) => {
-      const isWrite = method === "PATCH" && !url.searchParams.has("dryRun");
-      const isMeant = when === "after" && isWrite && /\/configmaps\/only-\d+$/.test(url.pathname);
-      return isMeant && met++ === 0 ? { status: 500, body: "etcdserver: request timed out" } : true;
-    };
+    gate = (passing, when) =>
+      when === "after" && isCreation(passing) && met++ === 0
+        ? { status: 500, body: "etcdserver: request timed out" }
+        : true;
     await scene.untilApplied(await scene.push());
     gate = () => true;
     expect(met).toBe(1);
@@ -120,11 +124,10 @@ describe("an API server in trouble", () => {
 
   it("SN-13: what was written without an answer, and is wanted no more, is removed", async () => {
     const writes = new Set<string>();
-    gate = ({ method, url }, when) => {
-      const isWrite = method === "PATCH" && !url.searchParams.has("dryRun");
-      const isMeant = when === "after" && isWrite && /\/configmaps\/only-\d+$/.test(url.pathname);
-      if (isMeant) writes.add(url.pathname);
-      return isMeant ? { status: 500, body: "etcdserver: request timed out" } : true;
+    gate = (passing, when) => {
+      if (when !== "after" || !isCreation(passing)) return true;
+      writes.add(passing.url.pathname);
+      return { status: 500, body: "etcdserver: request timed out" };
     };
     await scene.push();
     expect(await failureOf()).toMatch(/only-\d+ apply failed/);
